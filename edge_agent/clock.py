@@ -1,0 +1,53 @@
+"""The only reader of time in the unit. Everything else is handed seconds."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from typing import Protocol
+
+# adjtimex(2): the return value TIME_ERROR means that the kernel's clock is not synchronized,
+# whichever daemon (timesyncd, chrony, ntpd) looks after it.
+_TIME_ERROR = 5
+# struct timex is 208 bytes on 64-bit Linux; modes = 0 (all zero) only reads.
+_TIMEX_BYTES = 512
+
+
+class Clock(Protocol):
+    """What a service needs to know about time."""
+
+    def monotonic(self) -> float:
+        """Seconds that only ever grow; the zero is arbitrary."""
+
+    def wall(self) -> float:
+        """Seconds since 1970-01-01 UTC, as far as this machine knows."""
+
+    def synced(self) -> bool:
+        """True when the wall clock is disciplined by a time server."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; a signal may end it early."""
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def monotonic(self) -> float:
+        """Seconds since boot (CLOCK_MONOTONIC, the clock that camera timestamps use too)."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Seconds since 1970-01-01 UTC."""
+        return time.time()
+
+    def synced(self) -> bool:
+        """Ask the kernel, so that any time daemon counts; False where it cannot say."""
+        try:
+            state: int = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+        except (AttributeError, OSError):
+            return False
+        return state not in (_TIME_ERROR, -1)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)

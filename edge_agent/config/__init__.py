@@ -1,0 +1,35 @@
+"""One site file configures a unit; an unknown key is an error."""
+
+from edge_agent.config.site import (
+    Anchor,
+    Broker,
+    CameraConfig,
+    Facing,
+    ModelsConfig,
+    OutboxConfig,
+    Privacy,
+    RuntimeConfig,
+    Site,
+    Source,
+    Thresholds,
+    UnitConfig,
+    UplinkConfig,
+    Zone,
+)
+
+__all__ = [
+    "Anchor",
+    "Broker",
+    "CameraConfig",
+    "Facing",
+    "ModelsConfig",
+    "OutboxConfig",
+    "Privacy",
+    "RuntimeConfig",
+    "Site",
+    "Source",
+    "Thresholds",
+    "UnitConfig",
+    "UplinkConfig",
+    "Zone",
+]

@@ -1,0 +1,179 @@
+"""The values of a site file, frozen. How the file is read and checked is in `parse`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from edge_agent.geometry import Polygon
+
+
+class Source(Enum):
+    """Where frames come from."""
+
+    FILE = "file"
+    PICAMERA2 = "picamera2"
+    V4L2 = "v4l2"
+    GSTREAMER = "gstreamer"
+    RECORDED = "recorded"  # what a detector said, without pixels: tests, soak runs, replays
+
+
+class Anchor(Enum):
+    """Which point of a shopper is tested against a floor polygon."""
+
+    FEET = "feet"  # bottom centre of the box
+    HEAD = "head"  # top centre of the box
+    TORSO = "torso"  # middle of shoulders and hips, else of the box
+
+
+@dataclass(frozen=True, slots=True)
+class UnitConfig:
+    """Who this unit is; the first three become the MQTT topic."""
+
+    id: str
+    tenant: str = "demo"
+    store: str = "store-1"
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraConfig:
+    """Which camera, and how often a frame is analysed.
+
+    Args:
+        source: kind of camera.
+        path: the clip (file), the recording (recorded) or the device (v4l2, /dev/video0).
+        pipeline: the GStreamer source elements up to the raw video (gstreamer).
+        fps: analysed frames a second.
+        pace: of file and recorded: 1 = as it was filmed, 20 = twenty times faster,
+            0 = as fast as it goes.
+        width, height: pixels asked of a live camera; None = what the model takes or the default.
+        stall_s: without a frame for so long the camera counts as stalled.
+    """
+
+    source: Source = Source.FILE
+    path: Path | None = None
+    pipeline: str | None = None
+    fps: float = 5.0
+    pace: float = 1.0
+    width: int | None = None
+    height: int | None = None
+    stall_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsConfig:
+    """Names from the manifest; None = the built-in model."""
+
+    detector: str | None = None
+    pose: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeConfig:
+    """How models are run.
+
+    Args:
+        threads: of one inference.
+        providers: execution providers or delegates in order of preference, e.g. tensorrt, cuda,
+            edgetpu; empty = the processor.
+    """
+
+    threads: int = 2
+    providers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Seconds that make a visit a stop, a shopper engaged, and a gap too long to bridge."""
+
+    stop_s: float = 5.0
+    engage_s: float = 15.0
+    gap_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facing:
+    """One product's place on a shelf."""
+
+    name: str
+    polygon: Polygon
+    brand: str | None = None
+    product: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """One fixture: where shoppers stand, where hands go, what lies there."""
+
+    name: str
+    anchor: Anchor = Anchor.FEET
+    floor: Polygon | None = None
+    shelf: Polygon | None = None
+    facings: tuple[Facing, ...] = ()
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """Small counts (k) and the length of a window."""
+
+    k: int = 1
+    window_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """An MQTT address: mqtt://host:port, or mqtts:// with TLS."""
+
+    host: str = "localhost"
+    port: int = 1883
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkConfig:
+    """How counts reach the broker.
+
+    Args:
+        broker: its address.
+        protocol: 5 or 3 (3.1.1).
+        ca, cert, key: PEM files for mqtts.
+        max_inflight: messages in the MQTT client's hands; the rest wait on disk.
+        max_unreceipted: rows sent and not yet receipted by the sink; more wait.
+        receipt_s: a row without a receipt for so long is sent again.
+        backoff_s: the longest wait between two attempts to connect.
+    """
+
+    broker: Broker = field(default_factory=Broker)
+    protocol: int = 5
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    max_inflight: int = 20
+    max_unreceipted: int = 500
+    receipt_s: float = 30.0
+    backoff_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxConfig:
+    """How much the unit holds for a sink that is away: 20,000 windows of 60 s are 13 days."""
+
+    max_rows: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything about one unit."""
+
+    unit: UnitConfig
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    models: ModelsConfig = field(default_factory=ModelsConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    zones: tuple[Zone, ...] = ()
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    privacy: Privacy = field(default_factory=Privacy)
+    uplink: UplinkConfig = field(default_factory=UplinkConfig)
+    outbox: OutboxConfig = field(default_factory=OutboxConfig)

@@ -1,0 +1,151 @@
+"""What a unit sees. These values may identify a person: they live in RAM and never leave.
+
+All boxes, points and keypoints are fractions of the frame's width and height (0..1, y down), so
+that no stage after the detector needs to know the frame's size. Times are seconds of the source's
+own monotonic clock (0 = a recording's first frame).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Layout(Enum):
+    """How a frame's pixels lie in memory."""
+
+    BGR = "bgr"  # uint8 [height, width, 3]
+    I420 = "i420"  # uint8 [height * 3 / 2, width]: planes Y, then U, then V
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture and when it was.
+
+    Args:
+        image: uint8, laid out as ``layout`` says. Valid only until the next frame is read.
+        t: seconds, monotonic.
+        width: pixels that are picture; an I420 row may be longer (stride), the rest is padding.
+        height: pixels.
+        layout: BGR or I420.
+    """
+
+    image: NDArray[np.uint8]
+    t: float
+    width: int
+    height: int
+    layout: Layout = Layout.BGR
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """The people a detector found in one frame.
+
+    Args:
+        t: seconds.
+        boxes: float64 [N, 4], x0 y0 x1 y1, fractions, clipped to the frame.
+        scores: float64 [N], 0..1.
+        keypoints: float64 [N, 17, 3], x y score in COCO order, if the model gives them.
+    """
+
+    t: float
+    boxes: Floats
+    scores: Floats
+    keypoints: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracks:
+    """The people of one frame with identities; only those seen in this very frame.
+
+    Args:
+        t: seconds.
+        ids: int64 [N]; never reused while the tracker lives.
+        boxes: float64 [N, 4], the detection's own box, fractions.
+        scores: float64 [N], the detection's score.
+        confirmed: bool [N]; False while a track is tentative (it may turn out to be flicker).
+        keypoints: float64 [N, 17, 3] where the detector gave them.
+    """
+
+    t: float
+    ids: NDArray[np.int64]
+    boxes: Floats
+    scores: Floats
+    confirmed: NDArray[np.bool_]
+    keypoints: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Poses:
+    """Keypoints of some tracks of one frame.
+
+    Args:
+        t: seconds.
+        ids: int64 [N], the tracks they belong to.
+        keypoints: float64 [N, 17, 3], x y score in COCO order, fractions of the frame.
+    """
+
+    t: float
+    ids: NDArray[np.int64]
+    keypoints: Floats
+
+
+class Keypoint:
+    """Rows of a keypoint array: the COCO-17 order."""
+
+    NOSE, LEFT_EYE, RIGHT_EYE, LEFT_EAR, RIGHT_EAR = range(5)
+    LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_ELBOW, RIGHT_ELBOW, LEFT_WRIST, RIGHT_WRIST = range(5, 11)
+    LEFT_HIP, RIGHT_HIP, LEFT_KNEE, RIGHT_KNEE, LEFT_ANKLE, RIGHT_ANKLE = range(11, 17)
+
+
+class Censored(Enum):
+    """Which end of a visit was cut off by the start, the end or an outage of observation."""
+
+    NONE = "none"
+    LEFT = "left"
+    RIGHT = "right"
+    BOTH = "both"
+
+    @classmethod
+    def of(cls, left: bool, right: bool) -> Censored:
+        """The member for two cut-or-not ends."""
+        if left and right:
+            return cls.BOTH
+        if left:
+            return cls.LEFT
+        return cls.RIGHT if right else cls.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One stay of one person on a zone's floor.
+
+    Args:
+        zone: the zone's name.
+        enter_s: first second seen on the floor.
+        leave_s: last second seen on the floor.
+        bridged_s: seconds within that in which the person was not seen there.
+        censored: which ends were cut off.
+        staff: True where behaviour or place says that this is no customer.
+    """
+
+    zone: str
+    enter_s: float
+    leave_s: float
+    bridged_s: float = 0.0
+    censored: Censored = Censored.NONE
+    staff: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.bridged_s <= self.leave_s - self.enter_s + 1e-9:
+            raise ValueError(f"bridged_s lies inside the visit: {self}")
+
+    @property
+    def dwell_s(self) -> float:
+        """Seconds from first to last seen."""
+        return self.leave_s - self.enter_s
