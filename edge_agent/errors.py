@@ -1,17 +1,17 @@
 """What can go wrong on a unit, told apart by what the reader must do about it.
 
-    ShelflightError
-     +-- InputError          mend what you handed in, then start again   (exit 2)
-     |    +-- ConfigError    ... the site file: every mistake in one message
-     |    +-- ModelError     ... the model file: pull it, or name another
-     |    `-- ClipError      ... the recording
-     +-- CameraError         look at the camera and its cable; the unit keeps trying
-     |    `-- CameraStalled  ... it is there but no picture came in time
-     +-- StorageError        nothing to do at once; counts are held in RAM and retried
-     |    +-- StorageFull    ... free space on the card
-     |    `-- StorageDamaged ... the file was set aside; counting goes on in a new one
-     +-- LinkError           wait; the rows stay on disk and are sent again
-     `-- RecordError         a message does not follow the schema; it is put aside
+ShelflightError
+ +-- InputError          mend what you handed in, then start again   (exit 2)
+ |    +-- ConfigError    ... the site file: every mistake in one message
+ |    +-- ModelError     ... the model file: pull it, or name another
+ |    `-- ClipError      ... the recording
+ +-- CameraError         look at the camera and its cable; the unit keeps trying
+ |    `-- CameraStalled  ... it is there but no picture came in time
+ +-- StorageError        nothing to do at once; counts are held in RAM and retried
+ |    +-- StorageFull    ... free space on the card
+ |    `-- StorageDamaged ... the file was set aside; counting goes on in a new one
+ +-- LinkError           wait; the rows stay on disk and are sent again
+ `-- RecordError         a message does not follow the schema; it is put aside
 """
 
 from __future__ import annotations

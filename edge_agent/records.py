@@ -129,7 +129,9 @@ class Window:
         first, last = sorted((self, other), key=lambda window: window.start)
         end = max(first.start + first.length_s, last.start + last.length_s)
         sums = {name: _add(getattr(first, name), getattr(last, name)) for name in _SUMMED}
-        return replace(first, length_s=end - first.start, **sums)
+        # Windows of one boot do not overlap; should two, what was observed must still fit.
+        length_s = max(end - first.start, sums["observed_s"])
+        return replace(first, length_s=length_s, **sums)
 
 
 _SUMMED = (

@@ -1,5 +1,6 @@
 """One site file configures a unit; an unknown key is an error."""
 
+from edge_agent.config.parse import load_site, parse_site, read_yaml
 from edge_agent.config.site import (
     Anchor,
     Broker,
@@ -32,4 +33,7 @@ __all__ = [
     "UnitConfig",
     "UplinkConfig",
     "Zone",
+    "load_site",
+    "parse_site",
+    "read_yaml",
 ]

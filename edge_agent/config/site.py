@@ -137,7 +137,7 @@ class UplinkConfig:
     """How counts reach the broker.
 
     Args:
-        broker: its address.
+        broker: its address; None = not said (a desk run then embeds one).
         protocol: 5 or 3 (3.1.1).
         ca, cert, key: PEM files for mqtts.
         max_inflight: messages in the MQTT client's hands; the rest wait on disk.
@@ -146,7 +146,7 @@ class UplinkConfig:
         backoff_s: the longest wait between two attempts to connect.
     """
 
-    broker: Broker = field(default_factory=Broker)
+    broker: Broker | None = None
     protocol: int = 5
     ca: Path | None = None
     cert: Path | None = None

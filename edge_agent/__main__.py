@@ -1,0 +1,136 @@
+"""The unit's command line: `python -m edge_agent COMMAND`, also installed as shelflight-agent."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+
+from edge_agent.config import load_site
+from edge_agent.errors import ShelflightError
+
+# Command -> (module, what it does). Only the module of the command that was asked for is imported:
+# the uplink never loads numpy, and `check` starts in a blink.
+BENCH = {
+    "run": ("edge_agent.bench.desk", "start vision and uplink together, on a desk"),
+    "demo": ("edge_agent.bench.demo", "a unit, a broker and the sink in one go (make run)"),
+    "replay": ("edge_agent.bench.replay", "play a recording through the pipeline"),
+    "track": ("edge_agent.bench.track", "track people in MOTChallenge detections"),
+    "bench": ("edge_agent.bench.bench", "measure what the pipeline adds to its models"),
+}
+SERVICES = {
+    "vision": "camera to outbox: counts visits until stopped",
+    "uplink": "outbox to broker: sends what is counted until stopped",
+}
+CHECK = "check a site file: exit 0, or every mistake with its key, exit 2"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; errors meant for the reader become one message and an exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    name = words[0] if words else "--help"
+    try:
+        if name in SERVICES:
+            return _service(name, words[1:])
+        if name == "check":
+            return _check(words[1:])
+        if name in BENCH:
+            return _bench(name, words[1:])
+    except ShelflightError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    _overview().parse_args(words or ["--help"])
+    return 2
+
+
+def _overview() -> argparse.ArgumentParser:
+    commands = {"check": CHECK, **SERVICES, **{name: text for name, (_, text) in BENCH.items()}}
+    parser = argparse.ArgumentParser(
+        prog="python -m edge_agent",
+        description="Shelflight on the unit: counts visits at shelves; only counts leave.",
+        epilog="COMMAND --help tells more of each.",
+    )
+    actions = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, text in commands.items():
+        actions.add_parser(name, help=text)
+    return parser
+
+
+def _parser(name: str, text: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=f"python -m edge_agent {name}", description=text)
+
+
+def _bench(name: str, words: list[str]) -> int:
+    module_name, text = BENCH[name]
+    module = import_module(module_name)
+    parser = _parser(name, text)
+    module.add_arguments(parser)
+    args = parser.parse_args(words)
+    _log_to_stderr(logging.WARNING)
+    code: int = module.main(args)
+    return code
+
+
+def _check(words: list[str]) -> int:
+    parser = _parser("check", CHECK)
+    parser.add_argument("--site", type=Path, required=True, help="the unit's site.yaml")
+    site = load_site(parser.parse_args(words).site)
+    zones = ", ".join(zone.name for zone in site.zones)
+    print(f"unit {site.unit.id} is sound: camera {site.camera.source.value}, zones {zones}")
+    return 0
+
+
+def _service(name: str, words: list[str]) -> int:
+    parser = _parser(name, SERVICES[name])
+    parser.add_argument("--site", type=Path, required=True, help="the unit's site.yaml")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=Path(os.environ.get("STATE_DIRECTORY", ".run")),
+        help="folder of outbox.db and health files (default: $STATE_DIRECTORY, else .run)",
+    )
+    if name == "vision":
+        parser.add_argument("--records", type=Path, help="write what is published here too")
+    else:
+        parser.add_argument(
+            "--drain", action="store_true", help="end as soon as the sink has everything"
+        )
+    args = parser.parse_args(words)
+    _log_to_stderr(logging.INFO)
+    stop = _stop_on_signal()
+    site = load_site(args.site)
+    if name == "vision":
+        from edge_agent.services import vision
+
+        return vision.main(site, args.state, stop, records=args.records)
+    from edge_agent.services import uplink
+
+    return uplink.main(site, args.state, stop, drain=args.drain)
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+    return stop
+
+
+def _log_to_stderr(level: int) -> None:
+    # No time of its own: systemd's journal stamps each line.
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The bench: recordings in, events and measurements out. No service imports any of it."""

@@ -1,0 +1,185 @@
+"""What the pipeline adds to its models: whole frames beside bare inference, in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from edge_agent.aggregates import Epoch
+from edge_agent.camera import open_camera
+from edge_agent.clock import SystemClock, process_age
+from edge_agent.config import Site, load_site
+from edge_agent.observations import Floats, Frame
+from edge_agent.pipeline import STAGES, Models, build_pipeline, open_models, with_clip
+
+Run = Callable[[NDArray[Any]], list[NDArray[Any]]]
+ROUNDS = 5
+# Frames whose time lies around the median stand for the median frame, whose stages then add up.
+_MIDDLE = (40, 60)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("clip", type=Path, help="the recording to measure on")
+    parser.add_argument("--site", type=Path, required=True, help="the unit's site.yaml")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="times the clip is played")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as last line")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command."""
+    site = with_clip(load_site(args.site), args.clip, None, pace=0)
+    models = open_models(site)
+    startup_s = process_age()
+    report = measure(site, models, args.rounds)
+    report["startup_s"] = round(startup_s, 3)
+    if args.json:
+        print(json.dumps(report))
+    else:
+        _show(report)
+    return 0
+
+
+@dataclass(slots=True)
+class _Tap:
+    """Stands in for a runtime and keeps its inputs, so that they can be run again bare."""
+
+    run: Run
+    inputs: list[NDArray[Any]] = field(default_factory=list)
+
+    def __call__(self, tensor: NDArray[Any]) -> list[NDArray[Any]]:
+        self.inputs.append(tensor.copy())
+        return self.run(tensor)
+
+
+def measure(site: Site, models: Models, rounds: int) -> dict[str, Any]:
+    """Play the clip once to warm up and note every input, then `rounds` times with a stop watch.
+
+    Each frame is timed through the pipeline and, right before or right after in turn, as the bare
+    inference of the same sessions on the same inputs. Per frame the median over the rounds
+    counts, so that one hiccup of the machine on one side does not pass for overhead.
+    """
+    inputs = _inputs(site, models)
+    frame_s = np.empty((rounds, len(inputs)))
+    bare_s = np.empty((rounds, len(inputs)))
+    laps = np.empty((rounds, len(inputs), len(STAGES)))
+    for i in track(range(rounds), "bench", console=Console(stderr=True), transient=True):
+        pipeline = build_pipeline(site, Epoch(), models)
+        for j, frame in enumerate(_frames(site)):
+            watch = _Watch()
+            before = (i + j) % 2 == 0
+            bare = _bare(models, inputs[j]) if before else 0.0
+            watch.start()
+            pipeline.step(frame, watch.lap)
+            frame_s[i, j] = watch.total_s
+            laps[i, j] = watch.laps
+            bare_s[i, j] = bare if before else _bare(models, inputs[j])
+    return _report(np.median(frame_s, axis=0), np.median(bare_s, axis=0), laps.mean(axis=0))
+
+
+def _inputs(site: Site, models: Models) -> list[tuple[NDArray[Any], list[NDArray[Any]]]]:
+    """Per frame the detector's input and those of the pose model."""
+    assert models.detector is not None
+    detector, pose = models.detector, models.pose
+    taps = [_Tap(model.runtime) for model in (detector, pose) if model is not None]
+    found = []
+    for model, tap in zip((detector, pose), taps, strict=False):
+        model.runtime = tap  # type: ignore[union-attr] # zip ends with the models there are
+    pipeline = build_pipeline(site, Epoch(), models)
+    for frame in _frames(site):
+        for tap in taps:
+            tap.inputs = []
+        pipeline.step(frame)
+        found.append((taps[0].inputs[0], taps[1].inputs if pose is not None else []))
+    for model, tap in zip((detector, pose), taps, strict=False):
+        model.runtime = tap.run  # type: ignore[union-attr] # as above
+    return found
+
+
+def _frames(site: Site) -> Iterator[Frame]:
+    camera = open_camera(site.camera, SystemClock())
+    try:
+        while (frame := camera.read()) is not None:
+            assert isinstance(frame, Frame)
+            yield frame
+    finally:
+        camera.close()
+
+
+def _bare(models: Models, inputs: tuple[NDArray[Any], list[NDArray[Any]]]) -> float:
+    assert models.detector is not None
+    detector_input, pose_inputs = inputs
+    watch = _Watch()
+    watch.start()
+    models.detector.runtime(detector_input)
+    for tensor in pose_inputs:
+        assert models.pose is not None
+        models.pose.runtime(tensor)
+    watch.lap("")
+    return watch.total_s
+
+
+class _Watch:
+    """A stop watch with laps."""
+
+    def __init__(self) -> None:
+        self._now = SystemClock().monotonic
+        self.laps: list[float] = []
+
+    def start(self) -> None:
+        self._started = self._last = self._now()
+
+    def lap(self, _name: str) -> None:
+        now = self._now()
+        self.laps.append(now - self._last)
+        self._last = now
+
+    @property
+    def total_s(self) -> float:
+        return self._last - self._started
+
+
+def _report(frame_s: Floats, bare_s: Floats, laps: Floats) -> dict[str, Any]:
+    low, high = np.percentile(frame_s, _MIDDLE)
+    middle = laps[(frame_s >= low) & (frame_s <= high)]
+    share = middle.mean(axis=0) / middle.sum(axis=1).mean()
+    typical_ms = float(np.median(frame_s)) * 1e3
+    return {
+        "frames": len(frame_s),
+        "frame_ms": _percentiles(frame_s * 1e3),
+        "inference_ms": _percentiles(bare_s * 1e3),
+        "overhead": _percentiles(frame_s / bare_s),
+        "stages_ms": {
+            name: round(float(part) * typical_ms, 4)
+            for name, part in zip(STAGES, share, strict=True)
+        },
+        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def _percentiles(values: Floats) -> dict[str, float]:
+    return {f"p{q}": round(float(np.percentile(values, q)), 4) for q in (50, 95)}
+
+
+def _show(report: dict[str, Any]) -> None:
+    console = Console()
+    table = Table(title=f"{report['frames']} frames")
+    for name in ("", "p50", "p95"):
+        table.add_column(name, justify="right" if name else "left")
+    for key in ("frame_ms", "inference_ms", "overhead"):
+        table.add_row(key, *(f"{report[key][q]:.3f}" for q in ("p50", "p95")))
+    console.print(table)
+    stages = "  ".join(f"{name} {ms:.2f}" for name, ms in report["stages_ms"].items())
+    console.print(f"stages of the median frame, ms: {stages}")
+    console.print(f"{report['rss_mb']} MB resident, models ready after {report['startup_s']} s")

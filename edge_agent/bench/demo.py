@@ -1,0 +1,226 @@
+"""`make run`: a unit, a broker and the sink in one go, with counts to look at."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import shutil
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from edge_agent.bench.desk import Desk, Program, desk, services, until_over
+from edge_agent.clock import SystemClock
+from edge_agent.config import Broker, Site, load_site, read_yaml
+from edge_agent.errors import InputError, ShelflightError
+
+HOW = """There is no built-in model and scene yet: name a recording, its site file and a folder of models:
+
+  make run CLIP=clip.mp4 SITE=site.yaml MODELS=folder-of-models
+"""
+READY_S = 30.0
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+_COLUMNS = (
+    ("zone", "zone"),
+    ("visits", "pass_bys"),
+    ("stops", "stops"),
+    ("engaged", "engaged"),
+    ("dwell", "dwell_s"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("--clip", type=Path, help="the recording to play once")
+    parser.add_argument("--site", type=Path, help="its site.yaml")
+    parser.add_argument("--state", type=Path, default=Path(".run"), help="folder for the stores")
+    parser.add_argument(
+        "--pace", type=float, default=0.0, help="1 = as it was filmed, 0 = as fast as it goes"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command."""
+    if args.clip is None or args.site is None:
+        print(HOW, file=sys.stderr)
+        return 2
+    if not args.clip.exists():
+        raise InputError(f"{args.clip}: no such recording; name another with CLIP=")
+    console = Console()
+    site = load_site(args.site)
+    state = _fresh(args.state)
+    broker, embedded = _broker(site)
+    resolved = _resolve(args, state, broker, embedded)
+    with desk(state) as table, contextlib.suppress(KeyboardInterrupt):
+        address = _start(table, site, resolved, state, (broker, embedded))
+        _introduce(console, site, broker, embedded, address, state)
+        code = _watch(console, table, (resolved, state), address)
+        if code == 0:
+            console.print(_totals(address, done=True))
+        return code
+    return 130
+
+
+def _fresh(state: Path) -> Path:
+    """An empty folder: what an earlier demo counted must not be added to this one's."""
+    if state.exists():
+        shutil.rmtree(state)
+    state.mkdir(parents=True)
+    return state
+
+
+def _broker(site: Site) -> tuple[Broker, bool]:
+    """The broker to use, and whether it is ours to start."""
+    named = site.uplink.broker
+    if named is None:
+        return Broker("127.0.0.1", _free_port()), True
+    if _answers(named):
+        return named, False
+    if named.host in _LOCAL and not named.tls:
+        return named, True
+    raise ShelflightError(
+        f"nothing answers at uplink.broker {named.host}:{named.port}; start it, or leave the key "
+        "out to have one embedded"
+    )
+
+
+def _resolve(args: argparse.Namespace, state: Path, broker: Broker, embedded: bool) -> Path:
+    """The site file with what this run sets, for the services to read."""
+    values = read_yaml(args.site)
+    camera = values.setdefault("camera", {})
+    camera.update(source="file", path=str(args.clip.resolve()), pace=args.pace)
+    uplink = values.setdefault("uplink", {})
+    scheme = "mqtts" if broker.tls else "mqtt"
+    uplink["broker"] = f"{scheme}://{broker.host}:{broker.port}"
+    for key in ("ca", "cert", "key"):
+        if key in uplink:
+            uplink[key] = str((args.site.parent / uplink[key]).resolve())
+    if embedded:
+        uplink["protocol"] = "3.1.1"
+    path = state / "site.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    load_site(path)
+    return path
+
+
+def _start(table: Desk, site: Site, resolved: Path, state: Path, where: tuple[Broker, bool]) -> str:
+    """Start everything in order; the sink listens before anything is sent."""
+    broker, embedded = where
+    if embedded:
+        words = ("-m", "edge_agent.bench.broker", "--port", str(broker.port))
+        table.start(Program("broker", words))
+        _until(lambda: _answers(broker), "the embedded broker", table)
+    scheme = "mqtts" if broker.tls else "mqtt"
+    url = f"{scheme}://{broker.host}:{broker.port}"
+    protocol = "3.1.1" if embedded or site.uplink.protocol == 3 else "5"
+    sink = Program(
+        "sink",
+        ("-m", "cloud_sink", "serve", "--broker", url, "--protocol", protocol)
+        + ("--db", str(state / "sink.db"), "--http", "127.0.0.1:0"),
+    )
+    child = table.start(sink, piped=True)
+    assert child.stdout is not None
+    line = child.stdout.readline()
+    if "http://" not in line:
+        raise ShelflightError(f"the sink did not start\n{table.tail('sink')}")
+    address = line[line.index("http://") :].strip()
+    _until(lambda: _get(address, "/healthz") is not None, "the sink", table)
+    for program in services(resolved, state, state / "records.jsonl"):
+        table.start(program)
+    return address
+
+
+def _watch(console: Console, table: Desk, unit: tuple[Path, Path], address: str) -> int:
+    """Show the counts as they come in, until the recording is over and everything is sent."""
+    clock = SystemClock()
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        def redraw(seconds: float) -> None:
+            live.update(_totals(address, done=False), refresh=True)
+            clock.sleep(seconds)
+
+        return until_over(table, *unit, redraw)
+
+
+def _introduce(
+    console: Console, site: Site, broker: Broker, embedded: bool, address: str, state: Path
+) -> None:
+    kind = "embedded" if embedded else "yours"
+    console.print(
+        Panel(
+            Group(
+                f"unit     {site.unit.id}, zones {', '.join(zone.name for zone in site.zones)}",
+                f"broker   mqtt://{broker.host}:{broker.port} ({kind})",
+                f"sink     {address}/v1/counts   {address}/healthz   {address}/metrics",
+                f"state    {state}/outbox.db, {state}/sink.db, logs {state}/*.log",
+                f"privacy  k: {site.privacy.k} (small counts are told as they are); "
+                "no picture is stored or sent",
+            ),
+            title="Shelflight",
+            border_style="green",
+            expand=False,
+        )
+    )
+
+
+def _totals(address: str, done: bool) -> Group:
+    """What the sink holds, as a table."""
+    answer = _get(address, "/v1/counts?by=total") or {}
+    rows: list[dict[str, Any]] = answer.get("totals", [])
+    table = Table(title="at the sink" if done else "at the sink so far")
+    for title, _ in _COLUMNS:
+        table.add_column(title, justify="left" if title == "zone" else "right")
+    for row in rows:
+        dwell = f"{row['dwell_s']:.1f} s"
+        table.add_row(*(dwell if key == "dwell_s" else str(row[key]) for _, key in _COLUMNS))
+    visits = sum(row["pass_bys"] for row in rows)
+    last = f"{visits} visits in the sink" if done else "counting; a window is sent when it is over"
+    return Group(table, Text(last, style="bold" if done else "dim"))
+
+
+def _get(address: str, path: str) -> dict[str, Any] | None:
+    try:
+        with urllib.request.urlopen(address + path, timeout=5) as answer:  # noqa: S310 - our own sink
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
+
+
+def _answers(broker: Broker) -> bool:
+    try:
+        with socket.create_connection((broker.host, broker.port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _until(ready: Callable[[], bool], what: str, table: Desk) -> None:
+    clock = SystemClock()
+    deadline = clock.monotonic() + READY_S
+    while not ready():
+        over = table.ended()
+        if over is not None:
+            raise ShelflightError(f"{over[0].name} ended\n{table.tail(over[0].name)}")
+        if clock.monotonic() > deadline:
+            raise ShelflightError(f"{what} did not answer within {READY_S:g} s")
+        clock.sleep(0.1)

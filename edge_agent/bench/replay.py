@@ -1,0 +1,139 @@
+"""The shipping pipeline on a recording, as fast as it goes, timed by the recording's own clock."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from edge_agent.aggregates import Batch, Epoch
+from edge_agent.bench.overlay import Overlay
+from edge_agent.camera import open_camera
+from edge_agent.camera.file import FileCamera
+from edge_agent.clock import SystemClock
+from edge_agent.config import Site, load_site
+from edge_agent.journal import RecordsFile
+from edge_agent.observations import Visit
+from edge_agent.pipeline import Pipeline, build_pipeline, with_clip
+from edge_agent.records import Counts
+
+# A recording has no start of its own: the same one gives the same records each time.
+_BOOT = "0" * 16
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("clip", type=Path, help="the recording, any format that OpenCV reads")
+    parser.add_argument("--site", type=Path, required=True, help="the unit's site.yaml")
+    parser.add_argument("--events", type=Path, help="write visits here, one JSON object a line")
+    parser.add_argument("--records", type=Path, help="write what a unit would publish here")
+    parser.add_argument("--fps", type=float, help="analysed frames a second (default: the site's)")
+    parser.add_argument(
+        "--overlay", type=Path, help="write a video with boxes, skeletons, zones and counts here"
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command."""
+    site = with_clip(load_site(args.site), args.clip, args.fps, pace=0)
+    pipeline = build_pipeline(site, Epoch())
+    with Log(site, args.events, args.records) as log:
+        frames = replay(site, pipeline, log, args.overlay)
+    if args.json:
+        print(json.dumps({"frames": frames, "visits": log.visits, "messages": log.messages}))
+    else:
+        print(f"{frames} frames analysed, {log.visits} visits, {log.messages} messages")
+    return 0
+
+
+def replay(site: Site, pipeline: Pipeline, log: Log, overlay: Path | None) -> int:
+    """Play the site's clip through.
+
+    Returns:
+        How many frames were analysed.
+    """
+    camera = open_camera(site.camera, SystemClock())
+    assert isinstance(camera, FileCamera)
+    drawing = None if overlay is None else Overlay(overlay, site)
+    frames, t = 0, 0.0
+    try:
+        with _progress() as progress:
+            task = progress.add_task("replay", total=camera.duration_s)
+            while (frame := camera.read()) is not None:
+                analysis = pipeline.step(frame)
+                frames, t = frames + 1, frame.t
+                log.write(analysis.visits, analysis.batches)
+                if drawing is not None:
+                    drawing.add(frame, analysis)
+                progress.update(task, completed=t)
+            log.write(*pipeline.finish(t))
+    finally:
+        camera.close()
+        if drawing is not None:
+            drawing.close()
+    return frames
+
+
+class Log:
+    """Where events and records go, each if wanted."""
+
+    def __init__(self, site: Site, events: Path | None, records: Path | None) -> None:
+        self._unit = site.unit.id
+        self._events: TextIO | None = None if events is None else events.open("w")
+        self._records = None if records is None else RecordsFile(records)
+        self.visits = 0
+        self.messages = 0
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for file in (self._events, self._records):
+            if file is not None:
+                file.close()
+
+    def write(self, visits: Iterable[Visit], batches: Iterable[Batch]) -> None:
+        """Add what one frame gave."""
+        for visit in visits:
+            self.visits += 1
+            if self._events is not None:
+                self._events.write(json.dumps(as_event(visit)) + "\n")
+        for batch in batches:
+            self.messages += 1
+            if self._records is not None:
+                self._records.write(Counts(self._unit, _BOOT, self.messages, batch))
+
+
+def as_event(visit: Visit) -> dict[str, object]:
+    """A visit as a line of events.jsonl (bench only: it never leaves a unit)."""
+    return {
+        "event": "visit",
+        "zone": visit.zone,
+        "enter_s": round(visit.enter_s, 3),
+        "leave_s": round(visit.leave_s, 3),
+        "dwell_s": round(visit.dwell_s, 3),
+        "bridged_s": round(visit.bridged_s, 3),
+        "censored": visit.censored.value,
+        "staff": visit.staff,
+    }
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    quiet = "CI" in os.environ
+    return Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True, disable=quiet
+    )

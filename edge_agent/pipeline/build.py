@@ -1,0 +1,89 @@
+"""From a site's configuration to its pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_agent.aggregates import Aggregates, Epoch
+from edge_agent.config import RuntimeConfig, Site, Source
+from edge_agent.detector import build_detector
+from edge_agent.errors import ConfigError
+from edge_agent.manifest import Manifest, ModelEntry, Task, load, model_path, models_directory, verify
+from edge_agent.pipeline.flow import FindsJoints, FindsPeople, Pipeline
+from edge_agent.pipeline.near import Near
+from edge_agent.pose import build_pose
+from edge_agent.runtimes import Runtime, open_runtime
+from edge_agent.tracker import Tracker
+from edge_agent.zones import Floors
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Opened models; None where none is needed."""
+
+    detector: FindsPeople | None
+    pose: FindsJoints | None
+
+
+def open_models(site: Site) -> Models:
+    """Verify and load the models that the site names.
+
+    Raises:
+        ConfigError: the site names no detector.
+        ModelError: a model is unknown, missing, not the file it should be, or does not fit.
+    """
+    if site.camera.source is Source.RECORDED:
+        return Models(None, None)
+    manifest = load()
+    detector = build_detector(*_open(manifest, _detector_name(site, manifest), site.runtime))
+    if site.models.pose is None:
+        return Models(detector, None)
+    return Models(detector, build_pose(*_open(manifest, site.models.pose, site.runtime)))
+
+
+def build_pipeline(site: Site, epoch: Epoch, models: Models | None = None) -> Pipeline:
+    """Put the stages in a row, with nothing seen yet.
+
+    Args:
+        site: the configuration.
+        epoch: what turns the source's time into that of a window.
+        models: opened already; None = open those of the site.
+
+    Raises:
+        ConfigError, ModelError: as for `open_models`.
+    """
+    models = models or open_models(site)
+    interval_s = 1 / site.camera.fps
+    return Pipeline(
+        detector=models.detector,
+        pose=models.pose,
+        near=Near(site.zones),
+        tracker=Tracker(),
+        floors=Floors(site.zones, interval_s),
+        aggregates=Aggregates(site.zones, site.privacy.window_s, interval_s, epoch),
+    )
+
+
+def with_clip(site: Site, clip: Path, fps: float | None, pace: float) -> Site:
+    """The same site, looking at a recording."""
+    camera = replace(
+        site.camera, source=Source.FILE, path=clip, fps=fps or site.camera.fps, pace=pace
+    )
+    return replace(site, camera=camera)
+
+
+def _open(manifest: Manifest, name: str, runtime: RuntimeConfig) -> tuple[ModelEntry, Runtime]:
+    entry = manifest.get(name)
+    path = model_path(entry, models_directory())
+    verify(entry, path)
+    return entry, open_runtime(entry, path, runtime.threads, runtime.providers)
+
+
+def _detector_name(site: Site, manifest: Manifest) -> str:
+    if site.models.detector is not None:
+        return site.models.detector
+    names = ", ".join(entry.name for entry in manifest.entries if entry.task is not Task.POSE)
+    raise ConfigError(
+        site.unit.id, [f"models.detector: is missing; there is no built-in model yet, name {names}"]
+    )

@@ -1,0 +1,1 @@
+"""The processes of a unit, one module each; none imports another."""

@@ -1,0 +1,226 @@
+"""Camera to outbox: the only process that ever holds a picture."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from edge_agent import health
+from edge_agent.aggregates import Batch, Epoch
+from edge_agent.camera import open_camera
+from edge_agent.camera.recorded import open_recording
+from edge_agent.clock import Clock, SystemClock
+from edge_agent.config import Site, Source
+from edge_agent.errors import CameraError, CameraStalled
+from edge_agent.journal import Journal, RecordsFile
+from edge_agent.observations import Detections, Frame
+from edge_agent.pipeline import Pipeline, build_pipeline
+from edge_agent.records import Health, Quality, Trouble
+
+log = logging.getLogger("shelflight.vision")
+
+HEALTH_S = 10.0
+# A camera that went away is tried again after this, doubling up to the most.
+RETRY_S, RETRY_MOST_S = 1.0, 30.0
+_RECORDINGS = frozenset({Source.FILE, Source.RECORDED})
+
+
+class Eye(Protocol):
+    """A camera, or a recording of what a detector once said."""
+
+    def read(self) -> Frame | Detections | None:
+        """The next one to analyse; None = the recording is over."""
+
+    def close(self) -> None:
+        """Let go of the device."""
+
+    def troubles(self) -> frozenset[Trouble]:
+        """What went wrong so far without ending it."""
+
+
+def open_eye(site: Site, pipeline: Pipeline, clock: Clock) -> Eye:
+    """The site's camera, asked for pictures of the model's size where it can give them."""
+    if site.camera.source is Source.RECORDED:
+        return open_recording(site.camera, clock)
+    size = None if pipeline.detector is None else pipeline.detector.input_size
+    return open_camera(site.camera, clock, size)
+
+
+def epoch_of(site: Site, clock: Clock) -> Epoch:
+    """How the source's seconds become those of a window.
+
+    A recording played at another pace than it was filmed has no place in today's time: its windows
+    keep the recording's own seconds and say so.
+    """
+    recording = site.camera.source in _RECORDINGS
+    if recording and site.camera.pace != 1:
+        return Epoch()
+    quality = Quality.SYNCED if clock.synced() else Quality.UNSYNCED
+    zero = 0.0 if recording else clock.monotonic()
+    return Epoch(clock.wall() - zero, quality)
+
+
+class Vision:
+    """One unit's eyes.
+
+    Args:
+        site: its configuration.
+        state: the folder of the outbox and the health file.
+        clock: time.
+        records: where the published payloads are written too, for the bench.
+        pause: waits so many seconds, or until the service is told to stop; None = the
+            clock's own sleep.
+        pipeline: the stages; None = as the site says.
+        eye: opens the camera; None = as the site says.
+
+    Raises:
+        InputError: the models or the recording cannot be used.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        state: Path,
+        clock: Clock,
+        records: Path | None = None,
+        pause: Callable[[float], object] | None = None,
+        pipeline: Pipeline | None = None,
+        eye: Callable[[], Eye] | None = None,
+    ) -> None:
+        self._site = site
+        self._clock = clock
+        self._health_path = state / "vision.health.json"
+        self._started = clock.monotonic()
+        self._pipeline = pipeline or build_pipeline(site, epoch_of(site, clock))
+        self._pause = pause or clock.sleep
+        self._open = eye or (lambda: open_eye(site, self._pipeline, clock))
+        self._live = site.camera.source not in _RECORDINGS
+        self._journal = Journal(
+            state / "outbox.db",
+            site.unit.id,
+            site.outbox.max_rows,
+            clock.wall,
+            RecordsFile(records) if records is not None else None,
+        )
+        self._eye: Eye | None = None
+        self._camera_trouble: Trouble | None = None
+        self._seen_troubles: frozenset[Trouble] = frozenset()
+        self._retry_s = RETRY_S
+        self._analysed = 0
+        self._told: tuple[float, int] = (self._started, 0)
+        self._t: float | None = None
+
+    def __enter__(self) -> Vision:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close open visits as cut off and commit the last window."""
+        with self._journal:
+            if self._t is not None:
+                self._write(self._pipeline.finish(self._t)[1])
+        if self._eye is not None:
+            self._eye.close()
+        self._report()
+
+    def step(self) -> bool:
+        """Analyse the next frame, or wait for a camera that is away; False at a recording's end."""
+        try:
+            seen = self._look()
+        except CameraError as error:
+            self._lost(error)
+            return True
+        if seen is None:
+            return False
+        self._t = seen.t
+        self._write(self._pipeline.step(seen).batches)
+        self._analysed += 1
+        self._camera_trouble = None
+        self._retry_s = RETRY_S
+        if self._clock.monotonic() - self._told[0] >= HEALTH_S:
+            self._report()
+        return True
+
+    def _look(self) -> Frame | Detections | None:
+        if self._eye is None:
+            self._eye = self._open()
+            log.info("camera %s is open", self._site.camera.source.value)
+        return self._eye.read()
+
+    def _lost(self, error: CameraError) -> None:
+        """Close what is open as cut off, say so once, and try the camera again after a while."""
+        trouble = (
+            Trouble.CAMERA_STALLED if isinstance(error, CameraStalled) else Trouble.CAMERA_ABSENT
+        )
+        if self._camera_trouble is None:
+            log.error("%s; trying again every %g s at most", error, RETRY_MOST_S)
+        self._camera_trouble = trouble
+        if self._eye is not None:
+            self._eye.close()
+            self._eye = None
+        if self._live and self._t is not None:
+            self._write(self._pipeline.idle(self._clock.monotonic())[1])
+        self._report()
+        self._pause(self._retry_s)
+        self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
+
+    def _write(self, batches: list[Batch]) -> None:
+        for batch in batches:
+            self._journal.write(batch)
+
+    def _report(self) -> None:
+        now = self._clock.monotonic()
+        before, analysed = self._told
+        self._told = (now, self._analysed)
+        if self._eye is not None:
+            self._seen_troubles = self._eye.troubles()
+        troubles = {*self._seen_troubles, *self._journal.troubles}
+        if self._camera_trouble is not None:
+            troubles.add(self._camera_trouble)
+        health.write(
+            self._health_path,
+            Health(
+                unit=self._site.unit.id,
+                at=self._clock.wall(),
+                uptime_s=round(now - self._started, 3),
+                clock=Quality.SYNCED if self._clock.synced() else Quality.UNSYNCED,
+                boot=self._journal.boot,
+                analysed=self._analysed,
+                fps=round((self._analysed - analysed) / max(now - before, 1e-3), 2),
+                merged=self._journal.merged,
+                resets=self._journal.resets,
+                troubles=tuple(sorted(troubles, key=lambda trouble: trouble.value)),
+            ),
+        )
+
+
+def main(
+    site: Site,
+    state: Path,
+    stop: threading.Event,
+    records: Path | None = None,
+    clock: Clock | None = None,
+) -> int:
+    """Run until the recording is over or `stop` is set.
+
+    Returns:
+        0.
+
+    Raises:
+        InputError: the models or the recording cannot be used.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    if site.privacy.k > 1:
+        log.warning("privacy.k is %d, but small counts are not merged yet: k = 1", site.privacy.k)
+    with Vision(site, state, clock or SystemClock(), records, stop.wait) as vision:
+        while not stop.is_set() and vision.step():
+            pass
+    return 0

@@ -1,0 +1,5 @@
+"""Who stands on which floor, and from when to when: tracks in, visits out. Pure."""
+
+from edge_agent.zones.floors import Floors
+
+__all__ = ["Floors"]

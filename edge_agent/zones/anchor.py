@@ -1,0 +1,49 @@
+"""Which point of a shopper is tested against a floor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_agent.config import Anchor
+from edge_agent.geometry import Point
+from edge_agent.observations import Floats, Keypoint, Poses, Tracks
+
+# Keypoints below this score are guesses: MoveNet's own examples draw from 0.3 upwards, and its
+# model card gives 0.3 as the threshold for a visible point.
+MIN_KEYPOINT_SCORE = 0.3
+_TRUNK = [Keypoint.LEFT_SHOULDER, Keypoint.RIGHT_SHOULDER, Keypoint.LEFT_HIP, Keypoint.RIGHT_HIP]
+
+
+def anchor_point(anchor: Anchor, box: Floats, keypoints: Floats | None) -> Point:
+    """The anchor of one person.
+
+    Args:
+        anchor: feet, head or torso.
+        box: float64 [4], x0 y0 x1 y1, fractions.
+        keypoints: float64 [17, 3] or None; only torso asks for them.
+
+    Returns:
+        x, y in fractions of the frame.
+    """
+    x0, y0, x1, y1 = box.tolist()
+    middle = (x0 + x1) / 2
+    if anchor is Anchor.FEET:
+        return middle, y1
+    if anchor is Anchor.HEAD:
+        return middle, y0
+    if keypoints is not None:
+        trunk = keypoints[_TRUNK]
+        if trunk[:, 2].min() >= MIN_KEYPOINT_SCORE:
+            x, y = trunk[:, :2].mean(axis=0).tolist()
+            return x, y
+    return middle, (y0 + y1) / 2
+
+
+def keypoints_by_id(tracks: Tracks, poses: Poses | None) -> dict[int, Floats]:
+    """Keypoints of each track that has some, from the pose model or the detector."""
+    found: dict[int, Floats] = {}
+    if tracks.keypoints is not None:
+        found.update(zip(tracks.ids.tolist(), np.asarray(tracks.keypoints), strict=True))
+    if poses is not None:
+        found.update(zip(poses.ids.tolist(), poses.keypoints, strict=True))
+    return found

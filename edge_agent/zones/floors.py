@@ -1,0 +1,257 @@
+"""All people on all floors of a unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from edge_agent.config import Anchor, Zone
+from edge_agent.geometry import Point, Polygon
+from edge_agent.observations import Poses, Tracks, Visit
+from edge_agent.zones.anchor import anchor_point, keypoints_by_id
+from edge_agent.zones.presence import VISITING, Presence, Sight, State
+
+# Hysteresis in space: who is on a floor stays on it until the anchor is this share of the box's
+# height outside. Detector boxes jitter by 1 to 3 % of their height from frame to frame.
+STAY_MARGIN = 0.02
+# Two detections further apart than this (or 1.5 analysed frames) do not tell when the border in
+# between was crossed, and a person between them counts as unseen.
+CROSSING_S = 0.5
+# Frames missing for longer than this (or a zone's gap_s, or 3 analysed frames) are an outage.
+OUTAGE_S = 1.0
+# A person found on a floor this soon after observation began was there before.
+SETTLE_S = 1.0
+# A new track continues a vanished one's visit when it begins this near, in box widths sideways and
+# box heights up and down, at a height that differs by no more than this ratio.
+HANDOVER_WIDTHS, HANDOVER_HEIGHTS, HANDOVER_RATIO = 1.0, 0.5, 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """One person in one frame."""
+
+    t: float
+    box: list[float]
+    anchors: Mapping[Anchor, Point]
+
+
+@dataclass(slots=True)
+class _Person:
+    """What is remembered of one track: the last sighting and the stays that may go on."""
+
+    last: _Sighting | None = None
+    stays: dict[str, Presence] = field(default_factory=dict)
+
+
+class Floors:
+    """Turns tracks into visits.
+
+    A person is on one floor at a time: where floors overlap, on the one already visited, else on
+    the first listed. A visit is provisional until a second detection confirms it, is back-dated to
+    its first, bridges gaps of up to the zone's ``gap_s``, and ends at the last second seen.
+
+    Args:
+        zones: those without a floor are left aside.
+        interval_s: seconds from one analysed frame to the next, as configured.
+    """
+
+    def __init__(self, zones: Sequence[Zone], interval_s: float) -> None:
+        self._zones = [zone for zone in zones if zone.floor is not None]
+        self._by_name = {zone.name: zone for zone in self._zones}
+        self._anchors = {zone.anchor for zone in self._zones}
+        self._gap_s = max((zone.thresholds.gap_s for zone in self._zones), default=0.0)
+        self._crossing_s = max(CROSSING_S, 1.5 * interval_s)
+        self._outage_s = max(OUTAGE_S, 3 * interval_s)
+        self._people: dict[int, _Person] = {}
+        self._since: float | None = None
+        self._last: float | None = None
+
+    @property
+    def occupied(self) -> bool:
+        """Whether somebody is on a floor, or may come back to it."""
+        return any(person.stays for person in self._people.values())
+
+    def update(self, tracks: Tracks, poses: Poses | None = None) -> list[Visit]:
+        """Take one analysed frame.
+
+        Args:
+            tracks: those seen in it; time never runs backwards.
+            poses: keypoints of some of them, for the torso anchor.
+
+        Returns:
+            The visits that are now known to be over, in the order of their end.
+        """
+        t = tracks.t
+        over = self._frames_missed(t) + self._expire(t)
+        sightings = self._sightings(tracks, poses)
+        unseen = [person for key, person in self._people.items() if key not in sightings]
+        for identity, sighting in sightings.items():
+            person = self._people.setdefault(identity, _Person())
+            over += self._see(person, sighting, unseen)
+        for person in unseen:
+            for stay in person.stays.values():
+                stay.off(None)
+        self._last = t
+        return _in_order(over)
+
+    def horizon(self, t: float) -> float:
+        """Every visit that ended before this is known; later ones may still be reported.
+
+        Args:
+            t: now, seconds.
+        """
+        return min((stay.end_s for stay in self._stays()), default=t)
+
+    def finish(self) -> list[Visit]:
+        """End observation: visits still open are cut off, unless the person was seen leaving."""
+        over = [
+            stay.visit(cut_right=stay.leave_s is None)
+            for stay in self._stays()
+            if stay.state in VISITING
+        ]
+        self._people.clear()
+        self._since = self._last = None
+        return _in_order(over)
+
+    def _stays(self) -> Iterator[Presence]:
+        for person in self._people.values():
+            yield from person.stays.values()
+
+    def _frames_missed(self, t: float) -> list[Visit]:
+        """Where frames are missing nobody is seen, and beyond the gap a visit is cut off."""
+        missing = 0.0 if self._last is None else t - self._last
+        over: list[Visit] = []
+        if missing > max(self._gap_s, self._outage_s):
+            over = self.finish()
+        elif missing > self._crossing_s:
+            for stay in self._stays():
+                stay.off(None)
+        if self._since is None:
+            self._since = t
+        return over
+
+    def _sightings(self, tracks: Tracks, poses: Poses | None) -> dict[int, _Sighting]:
+        keypoints = keypoints_by_id(tracks, poses)
+        return {
+            identity: _Sighting(
+                tracks.t,
+                box.tolist(),
+                {a: anchor_point(a, box, keypoints.get(identity)) for a in self._anchors},
+            )
+            for identity, box in zip(tracks.ids.tolist(), tracks.boxes, strict=True)
+        }
+
+    def _see(self, person: _Person, now: _Sighting, unseen: list[_Person]) -> list[Visit]:
+        over: list[Visit] = []
+        zone = self._floor_under(person, now)
+        for name, stay in person.stays.items():
+            if zone is None or name != zone.name:
+                stay.off(self._leave_s(self._by_name[name], person.last, stay, now))
+        if zone is not None:
+            stay = person.stays.setdefault(
+                zone.name, person.stays.get(zone.name) or self._arrive(zone, person, now, unseen)
+            )
+            stay.on(now.t)
+            if stay.state in VISITING:
+                over = self._leave_others(person, zone.name)
+        person.last = now
+        return over
+
+    def _floor_under(self, person: _Person, now: _Sighting) -> Zone | None:
+        margin = STAY_MARGIN * (now.box[3] - now.box[1])
+        for name, stay in person.stays.items():
+            zone = self._by_name[name]
+            here = stay.state in (State.ENTERING, State.INSIDE)
+            if here and _floor(zone).distance(now.anchors[zone.anchor]) <= margin:
+                return zone
+        for zone in self._zones:
+            if _floor(zone).contains(now.anchors[zone.anchor]):
+                return zone
+        return None
+
+    def _arrive(
+        self, zone: Zone, person: _Person, now: _Sighting, unseen: Iterable[_Person]
+    ) -> Presence:
+        if person.last is not None:
+            way = self._crossing(zone, now, person.last)
+            back = 0.0 if way is None else (1 - way) * (now.t - person.last.t)
+            # Where floors overlap, the next one counts only from leaving the one before.
+            left = max((stay.end_s for stay in person.stays.values()), default=0.0)
+            return Presence(zone.name, max(now.t - back, left), now.t)
+        handed = _handed_over(zone, now, unseen)
+        if handed is not None:
+            return handed
+        settled = self._since is not None and now.t - self._since > SETTLE_S
+        return Presence(zone.name, now.t, now.t, cut_left=not settled)
+
+    def _leave_s(
+        self, zone: Zone, before: _Sighting | None, stay: Presence, now: _Sighting
+    ) -> float:
+        """When the border was crossed outwards, at the earliest when last seen on the floor."""
+        if before is None or stay.last_s != before.t:
+            return stay.last_s
+        way = self._crossing(zone, before, now)
+        return before.t if way is None else before.t + (1 - way) * (now.t - before.t)
+
+    def _crossing(self, zone: Zone, inside: _Sighting, outside: _Sighting) -> float | None:
+        """Where the border lies between two sightings: 0 = at the outer one, 1 = at the inner."""
+        if abs(inside.t - outside.t) > self._crossing_s:
+            return None
+        return _floor(zone).crossing(outside.anchors[zone.anchor], inside.anchors[zone.anchor])
+
+    def _leave_others(self, person: _Person, floor: str) -> list[Visit]:
+        """A visit here ends one elsewhere that was only interrupted, and forgets a flicker."""
+        others = [person.stays.pop(name) for name in list(person.stays) if name != floor]
+        over = [stay.visit(cut_right=False) for stay in others if stay.state in VISITING]
+        for stay in others:
+            stay.see(Sight.TAKEN)
+        return over
+
+    def _expire(self, t: float) -> list[Visit]:
+        over: list[Visit] = []
+        for identity, person in list(self._people.items()):
+            for name, stay in list(person.stays.items()):
+                if t - stay.last_s <= self._by_name[name].thresholds.gap_s:
+                    continue
+                if stay.state is State.AWAY:
+                    over.append(stay.visit(cut_right=False))
+                stay.see(Sight.EXPIRED)
+                if stay.state is State.OUTSIDE:
+                    del person.stays[name]
+            if not person.stays and (person.last is None or t - person.last.t > self._gap_s):
+                del self._people[identity]
+        return over
+
+
+def _in_order(visits: list[Visit]) -> list[Visit]:
+    return sorted(visits, key=lambda visit: (visit.leave_s, visit.zone, visit.enter_s))
+
+
+def _floor(zone: Zone) -> Polygon:
+    assert zone.floor is not None, "only zones with a floor are kept"
+    return zone.floor
+
+
+def _handed_over(zone: Zone, now: _Sighting, unseen: Iterable[_Person]) -> Presence | None:
+    """The open visit of a track that vanished right here a moment ago: the tracker lost it."""
+    near = [
+        (_apart(person.last.box, now.box), i, person)
+        for i, person in enumerate(unseen)
+        if person.last is not None
+        and (stay := person.stays.get(zone.name)) is not None
+        and stay.leave_s is None
+        and now.t - stay.last_s <= zone.thresholds.gap_s
+    ]
+    distance, _, lost = min(near, default=(float("inf"), 0, None))
+    return lost.stays.pop(zone.name) if lost is not None and distance <= 1 else None
+
+
+def _apart(a: list[float], b: list[float]) -> float:
+    """How far apart two boxes are; 1 = as far as a handover may be."""
+    width, height = max(a[2] - a[0], b[2] - b[0]), max(a[3] - a[1], b[3] - b[1])
+    lower = min(a[3] - a[1], b[3] - b[1])
+    if width <= 0 or lower <= 0 or height / lower > HANDOVER_RATIO:
+        return float("inf")
+    sideways = abs(a[0] + a[2] - b[0] - b[2]) / 2 / (HANDOVER_WIDTHS * width)
+    updown = abs(a[3] - b[3]) / (HANDOVER_HEIGHTS * height)
+    return max(sideways, updown)

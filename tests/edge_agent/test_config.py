@@ -1,0 +1,132 @@
+"""A site file: read whole, or every mistake told at once."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent.config import Anchor, Broker, Source, Thresholds, load_site, parse_site
+from edge_agent.errors import ConfigError
+
+SITES = Path(__file__).parents[1] / "sites"
+FLOOR = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]
+
+
+def site(**parts):
+    values = {"unit": {"id": "u1"}, "zones": [{"name": "table", "floor": FLOOR}], **parts}
+    return parse_site(values, "site.yaml", Path("/somewhere"))
+
+
+def mistakes(**parts):
+    with pytest.raises(ConfigError) as caught:
+        site(**parts)
+    assert caught.value.exit_code == 2
+    return caught.value.mistakes
+
+
+def test_the_contracts_example_is_sound(tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text("""
+unit: {id: shelf-0042, tenant: demo, store: store-1, timezone: Asia/Seoul}
+camera: {source: file, path: clip.mp4, fps: 5}
+models: {detector: a, pose: b}
+runtime: {threads: 2, providers: []}
+zones:
+  - name: table
+    anchor: feet
+    floor: [[0.43, 0.62], [0.78, 0.62], [0.78, 0.97]]
+    shelf: [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]
+    facings: [{name: A, polygon: [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]], brand: acme, product: "sku-1"}]
+    thresholds: {stop_s: 8}
+thresholds: {stop_s: 5, engage_s: 15, gap_s: 2}
+privacy: {k: 5, window_s: 60}
+uplink: {broker: "mqtt://localhost:1883"}
+""")
+    read = load_site(path)
+    assert read.unit.id == "shelf-0042"
+    assert read.camera.path == tmp_path / "clip.mp4"
+    assert read.zones[0].thresholds == Thresholds(stop_s=8, engage_s=15, gap_s=2)
+    assert read.zones[0].facings[0].product == "sku-1"
+    assert read.uplink.broker == Broker("localhost", 1883)
+    assert read.privacy.k == 5
+
+
+def test_every_site_in_the_tree_is_sound():
+    for path in SITES.glob("*.yaml"):
+        load_site(path)
+
+
+def test_what_is_left_out_has_the_contracts_defaults():
+    plain = site()
+    assert plain.camera.fps == 5
+    assert plain.camera.source is Source.FILE
+    assert plain.zones[0].anchor is Anchor.FEET
+    assert plain.thresholds == Thresholds(5, 15, 2)
+    assert plain.privacy.window_s == 60
+
+
+def test_all_mistakes_come_at_once_each_with_its_key():
+    found = mistakes(
+        unit={"id": "a b", "tennant": "x"},
+        camera={"fps": 900, "source": "usb"},
+        threshold={},
+        zones=[{"name": "z", "floor": [[0, 0], [1, 1]]}, {"name": "z"}],
+    )
+    keys = [line.split(":")[0] for line in found]
+    assert keys == [
+        "unit.id", "unit.tennant", "camera.source", "camera.fps", "zones[0].floor", "zones",
+        "threshold",
+    ]  # fmt: skip
+
+
+def test_a_misspelt_key_names_the_nearest():
+    assert "did you mean tenant?" in mistakes(unit={"id": "u1", "tennant": "x"})[0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"camera": {"fps": 0}}, "camera.fps: is 0; 0.1..60 is allowed"),
+        ({"camera": {"fps": "fast"}}, "camera.fps: is 'fast'; a number 0.1..60"),
+        ({"camera": {"fps": float("nan")}}, "camera.fps: is nan"),
+        ({"camera": {"fps": True}}, "camera.fps: is True; a number"),
+        ({"camera": "file"}, "camera: is 'file'; a mapping"),
+        ({"runtime": {"threads": 1.5}}, "runtime.threads: is 1.5; a whole number 1..64"),
+        ({"runtime": {"providers": "cuda"}}, "runtime.providers: is 'cuda'; a list of texts"),
+        ({"privacy": {"window_s": 0}}, "privacy.window_s: is 0; 1..86400"),
+        ({"unit": {}}, "unit.id: is missing"),
+        ({"unit": {"id": "u1", "timezone": "Mars"}}, "unit.timezone: is 'Mars'; a name such as"),
+        ({"uplink": {"broker": "http://x"}}, "uplink.broker: is 'http://x'; mqtt://HOST"),
+        ({"uplink": {"broker": "mqtt://me:secret@x"}}, "no user or password"),
+        ({"uplink": {"broker": "mqtt://x:99999"}}, "mqtt://HOST"),
+        ({"uplink": {"protocol": 4}}, "allowed: 5 | 3.1.1"),
+        ({"outbox": {"max_rows": 400}}, "more than uplink.max_unreceipted (500)"),
+        ({"zones": []}, "zones: is missing"),
+        ({"zones": {"a": 1}}, "zones: is {'a': 1}; a list"),
+        ({"zones": [{"name": "z", "anchor": "knee"}]}, "allowed: feet | head | torso"),
+        ({"zones": [{"name": "z", "floor": [[0, 0], [2, 0], [1, 1]]}]}, "outside the frame"),
+        ({"zones": [{"name": "z", "floor": [[0, 0], [1, 1], [1, 0], [0, 1]]}]}, "crosses itself"),
+        ({"zones": [{"name": "z", "floor": [[0, 0, 0]] * 3}]}, "zones[0].floor"),
+        ({"zones": [{"name": "z", "floor": "here"}]}, "zones[0].floor"),
+        ({"zones": [{"name": "z", "facings": [{"name": "A"}]}]}, "facings[0].polygon: is missing"),
+    ],
+)
+def test_each_mistake_says_what_is_allowed(parts, says):
+    found = mistakes(**parts)
+    assert any(says in line for line in found), found
+
+
+@pytest.mark.parametrize("text", ["zones: [", "unit: {id: a}\nunit: {id: b}\n", "\x00"])
+def test_what_is_no_yaml_or_says_a_key_twice_is_told(tmp_path, text):
+    path = tmp_path / "site.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"site\.yaml"):
+        load_site(path)
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_site(tmp_path / "no.yaml")
+
+
+def test_mqtts_has_its_own_port():
+    assert site(uplink={"broker": "mqtts://b"}).uplink.broker == Broker("b", 8883, True)
