@@ -124,7 +124,7 @@ def _start(table: Desk, site: Site, resolved: Path, state: Path, where: tuple[Br
         _until(lambda: _answers(broker), "the embedded broker", table)
     scheme = "mqtts" if broker.tls else "mqtt"
     url = f"{scheme}://{broker.host}:{broker.port}"
-    protocol = "3.1.1" if embedded or site.uplink.protocol == 3 else "5"
+    protocol = "3" if embedded or site.uplink.protocol == 3 else "5"
     sink = Program(
         "sink",
         ("-m", "cloud_sink", "serve", "--broker", url, "--protocol", protocol)
@@ -163,10 +163,10 @@ def _introduce(
             Group(
                 f"unit     {site.unit.id}, zones {', '.join(zone.name for zone in site.zones)}",
                 f"broker   mqtt://{broker.host}:{broker.port} ({kind})",
-                f"sink     {address}/v1/counts   {address}/healthz   {address}/metrics",
-                f"state    {state}/outbox.db, {state}/sink.db, logs {state}/*.log",
-                f"privacy  k: {site.privacy.k} (small counts are told as they are); "
-                "no picture is stored or sent",
+                f"counts   {address}/v1/counts",
+                f"health   {address}/healthz   {address}/metrics",
+                f"state    {state}/outbox.db, {state}/sink.db, logs in {state}/*.log",
+                "privacy  k: 1, small counts are told as they are; no picture is kept or sent",
             ),
             title="Shelflight",
             border_style="green",

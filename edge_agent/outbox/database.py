@@ -1,0 +1,101 @@
+"""The outbox's SQLite file: how it is opened, one transaction, its errors, which file it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge_agent.errors import StorageDamaged, StorageError, StorageFull
+
+# The layout's number (PRAGMA user_version): a file with another is not read, nor written.
+LAYOUT = 1
+# How long one process waits for the other's commit: an SD card's slow flush is about a second.
+_BUSY_S = 5.0
+# In pages of 4 KiB. A commit writes two pages to the log; every 100 pages the log is folded into
+# the database, where a page counts once however often it changed. Measured on ext4 (write_bytes of
+# /proc/self/io): 16.5 KiB for a window of three zones (1.0 KiB of JSON), 1.6 KiB for its purge.
+_CHECKPOINT_PAGES = 100
+_CACHE_KIB = 256
+# What is left of the log after a purge or a long read made it grow.
+_LOG_BYTES = 1024 * 1024
+# Below this the file system is as good as full: SQLite then fails in the middle of its own files
+# with "disk I/O error" or "unable to open", which alone says nothing.
+_FULL_BYTES = 64 * 1024
+
+
+def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    """Open the file (mode rwc makes it, rw does not), sparing with memory and writes."""
+    database = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_S, isolation_level=None
+    )
+    database.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    # Some builds overwrite what is deleted with zeros; these are counts, and every write ages the
+    # card.
+    database.execute("PRAGMA secure_delete=OFF")
+    database.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+    database.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
+    return database
+
+
+@contextmanager
+def commit(database: sqlite3.Connection) -> Iterator[None]:
+    """One transaction: all of it is durable on leaving, or nothing of it after an error."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Tell SQLite's errors apart by what can be done about them."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code: int | None = getattr(error, "sqlite_errorcode", None)
+        if code is None:  # not the file's fault: a mistake in this program
+            raise
+        raise _kind(code, path)(f"{path}: {error}") from error
+
+
+def _kind(code: int, path: Path) -> type[StorageError]:
+    primary = code & 0xFF
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StorageDamaged
+    if code in (sqlite3.SQLITE_IOERR_CORRUPTFS, sqlite3.SQLITE_READONLY_DBMOVED):
+        return StorageDamaged
+    if primary == sqlite3.SQLITE_FULL:
+        return StorageFull
+    if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and _no_room(path.parent):
+        return StorageFull
+    return StorageError
+
+
+def _no_room(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _FULL_BYTES
+    except OSError:
+        return False
+
+
+def identity(path: Path) -> tuple[int, ...] | None:
+    """Which file this is; None when there is none. An open file's number is not given again."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino)
+
+
+def count(database: sqlite3.Connection) -> int:
+    """How many rows there are; reads every page of them."""
+    (number,) = database.execute("SELECT count(*) FROM rows").fetchone()
+    return int(number)

@@ -1,0 +1,125 @@
+"""The reading and purging side of the outbox, the uplink's."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.outbox.database import LAYOUT, commit, connect, count, identity, told
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Which row: ``position`` orders rows across boots, (boot, seq) is what the sink knows."""
+
+    position: int
+    boot: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One message as it will be published."""
+
+    key: Key
+    payload: bytes
+
+
+class OutboxReader:
+    """The uplink's side: reads in order, purges what is done, follows the file.
+
+    The file may be absent at first, and be replaced while this is used. Keys and the order of
+    positions hold within one ``generation`` only.
+
+    Attributes:
+        generation: grows each time that another file is opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database: sqlite3.Connection | None = None
+        self._identity: tuple[int, ...] | None = None
+        self.generation = 0
+
+    def rows_after(self, after: Key | None, limit: int) -> list[Row]:
+        """The next rows in the order they were stored, boots after each other.
+
+        Args:
+            after: the last row known, None = from the oldest.
+            limit: at most so many.
+
+        Raises:
+            StorageDamaged, StorageError: the file cannot be read now; vision will replace it.
+        """
+        with self._open() as database:
+            if database is None:
+                return []
+            found = database.execute(
+                "SELECT position, boot, seq, payload FROM rows WHERE position > ?"
+                " ORDER BY position LIMIT ?",
+                (0 if after is None else after.position, limit),
+            )
+            return [
+                Row(Key(position, boot, seq), payload) for position, boot, seq, payload in found
+            ]
+
+    def count(self) -> int:
+        """How many rows the file holds; 0 when there is none.
+
+        Raises:
+            StorageDamaged, StorageError: as for `rows_after`.
+        """
+        with self._open() as database:
+            return 0 if database is None else count(database)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Purge rows in one commit; a key of another file or already purged does no harm.
+
+        Raises:
+            StorageFull, StorageError: nothing was purged; try again later.
+            StorageDamaged: as for `rows_after`.
+        """
+        with self._open() as database:
+            if database is None:
+                return
+            with commit(database):
+                database.executemany(
+                    "DELETE FROM rows WHERE position = ? AND boot = ? AND seq = ?",
+                    [(key.position, key.boot, key.seq) for key in keys],
+                )
+
+    def close(self) -> None:
+        """Let go of the file; the next call opens it again."""
+        if self._database is not None:
+            self._database.close()
+        self._database = self._identity = None
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection | None]:
+        with told(self._path):
+            there = identity(self._path)
+            if there != self._identity:
+                self.close()
+                self._follow(there)
+            yield self._database
+
+    def _follow(self, there: tuple[int, ...] | None) -> None:
+        if there is None:
+            return
+        database = connect(self._path, mode="rw")
+        try:
+            # Losing a purge in a power cut only means that rows are sent again.
+            database.execute("PRAGMA synchronous=NORMAL")
+            (layout,) = database.execute("PRAGMA user_version").fetchone()
+            ready = layout == LAYOUT and identity(self._path) == there
+        except BaseException:
+            database.close()
+            raise
+        if not ready:  # vision is at work on it
+            database.close()
+            return
+        self._database, self._identity = database, there
+        self.generation += 1

@@ -1,0 +1,229 @@
+"""One connection to the broker. paho does the protocol, nothing here decides what is sent.
+
+A link lives as long as its connection: after a break another one is made, so that nothing is left
+in paho's queues that the outbox would send a second time.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.exception import MQTTException
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_agent.config import Broker, UplinkConfig
+from edge_agent.errors import LinkError
+from edge_agent.records import MAX_PAYLOAD_BYTES
+
+# A silent broker is noticed after one and a half of it; a silent unit's will is sent as late.
+KEEPALIVE_S = 30
+# For the name, each address and the TLS handshake.
+_CONNECT_S = 5.0
+# Topic and properties beside a payload.
+_OVERHEAD_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is published: where, what, how."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The broker took the connection and the subscription.
+
+    Args:
+        receive_max: how many messages it wants in flight at most, None = it did not say.
+    """
+
+    receive_max: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The broker answered a message of QoS 1; ``refused`` says why it does not take it."""
+
+    mid: int
+    refused: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message to the unit."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """The connection is no more."""
+
+    reason: str
+
+
+Event = Up | Acknowledged | Received | Down
+
+
+class Link:
+    """One connection.
+
+    Args:
+        config: how.
+        broker: where.
+        client_id: the same for each connection of a unit: a new one ends the old.
+        will: what the broker publishes when the connection breaks.
+        listen: the topic to subscribe to.
+
+    Raises:
+        LinkError: there is no connection; the message says why.
+    """
+
+    def __init__(
+        self, config: UplinkConfig, broker: Broker, client_id: str, will: Message, listen: str
+    ) -> None:
+        self._listen = listen
+        self._events: deque[Event] = deque()
+        self._receive_max: int | None = None
+        five = config.protocol == 5
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=None if five else True,
+            protocol=mqtt.MQTTv5 if five else mqtt.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        self._client.connect_timeout = _CONNECT_S
+        # The outbox counts what is in flight; paho shall never hold a message back.
+        self._client.max_inflight_messages_set(config.max_inflight)
+        self._client.will_set(will.topic, will.payload, will.qos, will.retain)
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_publish = self._on_publish
+        self._client.on_message = self._on_message
+        self._client.on_disconnect = self._on_disconnect
+        self._open(config, broker)
+
+    def publish(self, message: Message) -> int:
+        """Hand a message to the client; a break shows in the next `pump`.
+
+        Returns:
+            The number that its acknowledgement will carry.
+        """
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        if info.rc != mqtt.MQTT_ERR_SUCCESS:
+            self._down(mqtt.error_string(info.rc))
+        return info.mid
+
+    def pump(self, timeout_s: float) -> list[Event]:
+        """Let the client work until something comes, at most so long.
+
+        Returns:
+            What happened, in order; after a `Down` the link is of no more use.
+        """
+        try:
+            rc = self._client.loop(timeout_s)
+        except (MQTTException, ValueError, LookupError, struct.error) as error:
+            self._down(f"it does not speak MQTT: {error}")
+        else:
+            if rc != mqtt.MQTT_ERR_SUCCESS:
+                self._down(mqtt.error_string(rc))
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def close(self) -> None:
+        """Say goodbye, so that the broker drops the will."""
+        self._client.disconnect()
+        self._drop()
+
+    def _open(self, config: UplinkConfig, broker: Broker) -> None:
+        try:
+            if broker.tls:
+                self._client.tls_set(
+                    ca_certs=None if config.ca is None else str(config.ca),
+                    certfile=None if config.cert is None else str(config.cert),
+                    keyfile=None if config.key is None else str(config.key),
+                )
+            if config.protocol == 5:
+                limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
+                limits.MaximumPacketSize = MAX_PAYLOAD_BYTES + _OVERHEAD_BYTES
+                self._client.connect(
+                    broker.host, broker.port, KEEPALIVE_S, clean_start=True, properties=limits
+                )
+            else:
+                self._client.connect(broker.host, broker.port, KEEPALIVE_S)
+        except (OSError, ValueError) as error:
+            self._drop()
+            raise LinkError(str(error)) from error
+
+    def _drop(self) -> None:
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
+
+    def _down(self, reason: str) -> None:
+        if not any(isinstance(event, Down) for event in self._events):
+            self._events.append(Down(reason))
+        self._drop()
+
+    def _on_connect(
+        self,
+        client: mqtt.Client,
+        _data: Any,
+        _flags: Any,
+        reason: ReasonCode,
+        known: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self._down(f"refused: {reason}")
+            return
+        self._receive_max = getattr(known, "ReceiveMaximum", None)
+        client.subscribe(self._listen, qos=1)
+
+    def _on_subscribe(
+        self,
+        _client: mqtt.Client,
+        _data: Any,
+        _mid: int,
+        reasons: list[ReasonCode],
+        _known: Properties | None,
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self._down(f"this unit may not read {self._listen}: {reasons[0]}")
+        else:
+            self._events.append(Up(self._receive_max))
+
+    def _on_publish(
+        self,
+        _client: mqtt.Client,
+        _data: Any,
+        mid: int,
+        reason: ReasonCode,
+        _known: Properties | None,
+    ) -> None:
+        self._events.append(Acknowledged(mid, str(reason) if reason.is_failure else None))
+
+    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        self._events.append(Received(bytes(message.payload)))
+
+    def _on_disconnect(
+        self,
+        _client: mqtt.Client,
+        _data: Any,
+        _flags: Any,
+        reason: ReasonCode,
+        _known: Properties | None,
+    ) -> None:
+        self._down(str(reason))
