@@ -57,14 +57,15 @@ class Desk:
 
     def start(self, program: Program, piped: bool = False) -> subprocess.Popen[str]:
         """Start one; piped keeps its standard output for the caller to read."""
-        child = subprocess.Popen(
-            (sys.executable, *program.words),
-            stdout=subprocess.PIPE if piped else None,
-            stderr=self._log(program),
-            text=True,
-            # An interrupt from the keyboard is ours to pass on, in order.
-            start_new_session=True,
-        )
+        with self._log(program) as log:
+            child = subprocess.Popen(
+                (sys.executable, *program.words),
+                stdout=subprocess.PIPE if piped else None,
+                stderr=log,
+                text=True,
+                # An interrupt from the keyboard is ours to pass on, in order.
+                start_new_session=True,
+            )
         self._running.append((program, child))
         return child
 
@@ -109,9 +110,9 @@ class Desk:
         lines = (self._logs / f"{name}.log").read_text(errors="replace").splitlines()
         return "\n".join(lines[-5:])
 
-    def _log(self, program: Program) -> IO[str] | None:
+    def _log(self, program: Program) -> contextlib.AbstractContextManager[IO[str] | None]:
         if self._logs is None:
-            return None
+            return contextlib.nullcontext()
         return (self._logs / f"{program.name}.log").open("a")
 
 

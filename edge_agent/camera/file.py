@@ -114,8 +114,9 @@ class FileCamera:
         if _cut_off(promised, got):
             self._troubles.add(Trouble.CLIP_TRUNCATED)
             _log.warning(
-                "%s is cut off: it promises %d frames (%.1f s), %d (%.1f s) could be decoded; "
-                "copy it again from where it was recorded",
+                "%s ends early: it promises %d frames (%.1f s), %d (%.1f s) could be decoded; "
+                "copy it again from where it was recorded, unless it was trimmed without encoding "
+                "it anew or its sound is longer than its picture",
                 self._clip.path, *promised, *got,
             )  # fmt: skip
         self.close()

@@ -1,0 +1,193 @@
+"""Camera to outbox, with recorded detections for a camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from walkers import FLOOR, person, record, visitor
+
+from edge_agent import health
+from edge_agent.aggregates import Epoch
+from edge_agent.config import parse_site
+from edge_agent.errors import CameraError, CameraStalled
+from edge_agent.outbox import OutboxReader
+from edge_agent.pipeline import build_pipeline
+from edge_agent.records import Quality, Trouble, decode_counts
+from edge_agent.services.vision import Vision, epoch_of, main
+
+
+class Clock:
+    """Time that passes only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return 1_700_000_000.0 + self.now
+
+    def synced(self) -> bool:
+        return True
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def site(path=None, source="recorded", pace=0, **privacy):
+    camera = {"source": source, "fps": 5, "pace": pace}
+    if path is not None:
+        camera["path"] = str(path)
+    values = {
+        "unit": {"id": "unit-1"},
+        "camera": camera,
+        "zones": [{"name": "table", "floor": FLOOR}],
+        "privacy": {"window_s": 10, **privacy},
+    }
+    return parse_site(values, "site.yaml", Path("."))
+
+
+def counted(state):
+    rows = OutboxReader(state / "outbox.db").rows_after(None, 9999)
+    return [decode_counts(row.payload) for row in rows]
+
+
+class Never:
+    def is_set(self):
+        return False
+
+    def wait(self, seconds):
+        raise AssertionError("nothing to wait for")
+
+
+def test_a_recording_is_counted_to_its_end_and_every_window_leaves(tmp_path):
+    clip = record(tmp_path / "walk.jsonl", 100.0)
+    assert main(site(clip), tmp_path / "state", Never(), tmp_path / "records.jsonl", Clock()) == 0
+    found = counted(tmp_path / "state")
+    windows = [window for row in found for window in row.windows]
+    assert [row.seq for row in found] == list(range(1, 11))
+    assert sum(window.pass_bys for window in windows) == 5
+    assert sum(window.observed_s for window in windows) == pytest.approx(100, abs=0.1)
+    payloads = [
+        row.payload for row in OutboxReader(tmp_path / "state/outbox.db").rows_after(None, 99)
+    ]
+    assert (tmp_path / "records.jsonl").read_bytes().splitlines() == payloads
+
+
+def test_being_stopped_closes_open_visits_as_censored_and_commits_the_window(tmp_path):
+    clip = record(tmp_path / "walk.jsonl", 100.0)
+
+    class AfterAWhile:
+        steps = 0
+
+        def is_set(self):
+            self.steps += 1
+            return self.steps > 5 * 5  # in the middle of the first visit
+
+        def wait(self, seconds):
+            raise AssertionError
+
+    main(site(clip), tmp_path, AfterAWhile(), None, Clock())
+    ((window,),) = [row.windows for row in counted(tmp_path)]
+    assert (window.pass_bys, window.censored) == (1, 1)
+    assert window.dwell_s == 0
+    assert window.censored_dwell_s == pytest.approx(3, abs=0.3)
+
+
+class Unplugged:
+    """A camera that is plugged in again after a while."""
+
+    def __init__(self, clock, error):
+        self.clock = clock
+        self.error = error
+        self.opened = 0
+
+    def __call__(self):
+        self.opened += 1
+        if self.opened in (2, 3):
+            raise self.error
+        return self
+
+    def read(self):
+        self.clock.now += 0.2
+        if self.opened == 1 and self.clock.now > 1005:
+            raise self.error
+        if self.clock.now > 1060:
+            return None
+        return person(self.clock.now, visitor(self.clock.now - 1000, 20, 6))
+
+    def close(self):
+        pass
+
+    def troubles(self):
+        return frozenset()
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble"),
+    [
+        (CameraStalled("no picture for 2 s"), Trouble.CAMERA_STALLED),
+        (CameraError("/dev/video0 is gone"), Trouble.CAMERA_ABSENT),
+    ],
+)
+def test_a_camera_that_goes_away_cuts_visits_off_and_is_tried_again(tmp_path, error, trouble):
+    clock = Clock()
+    eye = Unplugged(clock, error)
+    configured = site(source="v4l2", path="/dev/video0", pace=1)
+    pipeline = build_pipeline(site(tmp_path), Epoch(0, Quality.SYNCED))
+    told = []
+
+    def pause(seconds):
+        told.extend(health.read_all(tmp_path)[0].troubles)
+        clock.sleep(seconds)
+
+    with Vision(configured, tmp_path, clock, pause=pause, pipeline=pipeline, eye=eye) as vision:
+        while vision.step():
+            pass
+    assert set(told) == {trouble}
+    assert eye.opened == 4
+    assert health.read_all(tmp_path)[0].troubles == ()
+    windows = [window for row in counted(tmp_path) for window in row.windows]
+    first = windows[0]
+    assert (first.pass_bys, first.censored) == (1, 1)
+    assert first.observed_s == pytest.approx(4.8, abs=0.3)
+    assert sum(window.pass_bys for window in windows) >= 3
+
+
+def test_time_without_a_camera_is_told_as_not_observed(tmp_path):
+    clock = Clock()
+    eye = Unplugged(clock, CameraError("gone"))
+    configured = site(source="v4l2", path="/dev/video0", pace=1)
+    pipeline = build_pipeline(site(tmp_path), Epoch(0, Quality.SYNCED))
+
+    def long_pause(_seconds):
+        clock.now += 10
+
+    with Vision(
+        configured, tmp_path, clock, pause=long_pause, pipeline=pipeline, eye=eye
+    ) as vision:
+        while vision.step():
+            pass
+    windows = [window for row in counted(tmp_path) for window in row.windows]
+    assert [w.start for w in windows] == [1000.0 + 10 * i for i in range(len(windows))]
+    assert min(w.observed_s for w in windows) == 0
+
+
+def test_health_tells_what_the_service_did(tmp_path):
+    clip = record(tmp_path / "walk.jsonl", 20.0)
+    main(site(clip), tmp_path, Never(), None, Clock())
+    (told,) = health.read_all(tmp_path)
+    assert told.analysed == 101
+    assert told.unit == "unit-1"
+    assert told.troubles == ()
+
+
+def test_live_windows_stand_in_wall_time_and_fast_ones_in_the_recordings():
+    clock = Clock()
+    assert epoch_of(site(source="v4l2", path="x", pace=1), clock) == Epoch(1.7e9, Quality.SYNCED)
+    assert epoch_of(site(source="file", path="x", pace=1), clock) == Epoch(
+        1_700_001_000.0, Quality.SYNCED
+    )
+    assert epoch_of(site(source="file", path="x", pace=20), clock) == Epoch(0, Quality.RECORDING)
