@@ -20,7 +20,7 @@ class Layout(Enum):
     """How a frame's pixels lie in memory."""
 
     BGR = "bgr"  # uint8 [height, width, 3]
-    I420 = "i420"  # uint8 [height * 3 / 2, width]: planes Y, then U, then V
+    I420 = "i420"  # uint8 [height * 3 / 2, stride]: planes Y, then U and V in half rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
