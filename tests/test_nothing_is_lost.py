@@ -11,9 +11,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "edge_agent"))
-
 from walkers import FLOOR, record
 
 PACE = 40

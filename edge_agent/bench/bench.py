@@ -25,6 +25,7 @@ from edge_agent.pipeline import STAGES, Models, build_pipeline, open_models, wit
 
 Run = Callable[[NDArray[Any]], list[NDArray[Any]]]
 ROUNDS = 5
+_WARM_FRAMES = 100
 # Frames whose time lies around the median stand for the median frame, whose stages then add up.
 _MIDDLE = (40, 60)
 
@@ -62,48 +63,58 @@ class _Tap:
         self.inputs.append(tensor.copy())
         return self.run(tensor)
 
+    def take(self) -> list[NDArray[Any]]:
+        """The inputs since the last call."""
+        taken, self.inputs = self.inputs, []
+        return taken
+
 
 def measure(site: Site, models: Models, rounds: int) -> dict[str, Any]:
-    """Play the clip once to warm up and note every input, then `rounds` times with a stop watch.
+    """Play the clip to warm up and note the pose inputs, then `rounds` times with a stop watch.
 
     Each frame is timed through the pipeline and, right before or right after in turn, as the bare
     inference of the same sessions on the same inputs. Per frame the median over the rounds
     counts, so that one hiccup of the machine on one side does not pass for overhead.
     """
-    inputs = _inputs(site, models)
-    frame_s = np.empty((rounds, len(inputs)))
-    bare_s = np.empty((rounds, len(inputs)))
-    laps = np.empty((rounds, len(inputs), len(STAGES)))
+    rss_mb = _warm_up(site, models)
+    poses = _pose_inputs(site, models)
+    frame_s, bare_s = np.empty((rounds, len(poses))), np.empty((rounds, len(poses)))
+    laps = np.empty((rounds, len(poses), len(STAGES)))
     for i in track(range(rounds), "bench", console=Console(stderr=True), transient=True):
         pipeline = build_pipeline(site, Epoch(), models)
         for j, frame in enumerate(_frames(site)):
             watch = _Watch()
             before = (i + j) % 2 == 0
-            bare = _bare(models, inputs[j]) if before else 0.0
+            bare = _bare(models, frame, poses[j]) if before else 0.0
             watch.start()
             pipeline.step(frame, watch.lap)
             frame_s[i, j] = watch.total_s
             laps[i, j] = watch.laps
-            bare_s[i, j] = bare if before else _bare(models, inputs[j])
-    return _report(np.median(frame_s, axis=0), np.median(bare_s, axis=0), laps.mean(axis=0))
+            bare_s[i, j] = bare if before else _bare(models, frame, poses[j])
+    report = _report(np.median(frame_s, axis=0), np.median(bare_s, axis=0), laps.mean(axis=0))
+    return {**report, "rss_mb": rss_mb}
 
 
-def _inputs(site: Site, models: Models) -> list[tuple[NDArray[Any], list[NDArray[Any]]]]:
-    """Per frame the detector's input and those of the pose model."""
-    assert models.detector is not None
-    detector, pose = models.detector, models.pose
-    taps = [_Tap(model.runtime) for model in (detector, pose) if model is not None]
-    found = []
-    for model, tap in zip((detector, pose), taps, strict=False):
-        model.runtime = tap  # type: ignore[union-attr] # zip ends with the models there are
+def _warm_up(site: Site, models: Models) -> float:
+    """Run a while as a unit does; the peak of resident memory so far, MB."""
     pipeline = build_pipeline(site, Epoch(), models)
-    for frame in _frames(site):
-        for tap in taps:
-            tap.inputs = []
+    for _, frame in zip(range(_WARM_FRAMES), _frames(site), strict=False):
         pipeline.step(frame)
-        found.append((taps[0].inputs[0], taps[1].inputs if pose is not None else []))
-    for model, tap in zip((detector, pose), taps, strict=False):
-        model.runtime = tap.run  # type: ignore[union-attr] # as above
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def _pose_inputs(site: Site, models: Models) -> list[list[NDArray[Any]]]:
+    """Per frame the inputs that the pose model is given."""
+    tap = None if models.pose is None else _Tap(models.pose.runtime)
+    if models.pose is not None and tap is not None:
+        models.pose.runtime = tap
+    pipeline = build_pipeline(site, Epoch(), models)
+    found = []
+    for frame in _frames(site):
+        pipeline.step(frame)
+        found.append([] if tap is None else tap.take())
+    if models.pose is not None and tap is not None:
+        models.pose.runtime = tap.run
     return found
 
 
@@ -117,15 +128,16 @@ def _frames(site: Site) -> Iterator[Frame]:
         camera.close()
 
 
-def _bare(models: Models, inputs: tuple[NDArray[Any], list[NDArray[Any]]]) -> float:
+def _bare(models: Models, frame: Frame, poses: list[NDArray[Any]]) -> float:
+    """Seconds that the models alone take on what this frame gives them."""
     assert models.detector is not None
-    detector_input, pose_inputs = inputs
+    tensor = models.detector.prepare(frame)
     watch = _Watch()
     watch.start()
-    models.detector.runtime(detector_input)
-    for tensor in pose_inputs:
+    models.detector.runtime(tensor)
+    for pose_input in poses:
         assert models.pose is not None
-        models.pose.runtime(tensor)
+        models.pose.runtime(pose_input)
     watch.lap("")
     return watch.total_s
 
@@ -164,7 +176,6 @@ def _report(frame_s: Floats, bare_s: Floats, laps: Floats) -> dict[str, Any]:
             name: round(float(part) * typical_ms, 4)
             for name, part in zip(STAGES, share, strict=True)
         },
-        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
 
 

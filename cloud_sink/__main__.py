@@ -1,0 +1,118 @@
+"""The sink's command line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cloud_sink.errors import SinkError
+from cloud_sink.tables import database_path
+
+_SERVE = """\
+Takes in what units publish (shelflight/v1/TENANT/STORE/UNIT/{counts,state,health}), stores every
+counts message exactly once, and answers over HTTP:
+
+  GET /v1/counts       windows or sums. All parameters are optional: tenant, store, unit, zone;
+                       from, to (seconds since 1970 UTC, or ISO 8601 with an offset; a window
+                       belongs where its start lies, from <= start < to);
+                       by=window (default) | hour (of UTC) | total; limit (1000, at most 10000);
+                       cursor (the `next` of the page before); format=json | csv.
+                       Sums keep clocks and counting rules apart; null = never measured.
+  GET /v1/units        each unit: online or not, last seen, latest health
+  GET /v1/dead-letters how many messages were put aside, by reason
+  GET /healthz         200 while subscribed and storing, else 503 and what is wrong
+  GET /metrics         for Prometheus
+
+A message is acknowledged to the broker only when it is on the disk. While the sink is away the
+broker keeps its session for seven days (mosquitto: `persistence true`, and raise
+`max_inflight_messages` and `max_queued_messages` for many units). The HTTP interface knows no
+passwords: bind it to localhost or put a proxy before it.
+"""
+_EXPORT = """\
+Writes all that is stored; `serve` may go on meanwhile.
+
+  csv    one row a window, ordered by tenant, store, unit, zone and start; empty = never measured
+  jsonl  the counts messages as they were published, one a line, ordered by tenant, store, unit,
+         the boots' first arrival and seq: the same as the unit's own records.jsonl
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit code: 0, 1 (trouble) or 2 (unusable arguments)."""
+    args = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    try:
+        _run(args)
+    except SinkError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader has had enough (`| head`); keep Python from saying so at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    path = database_path(args.db)
+    # Only what was asked for is loaded.
+    if args.command == "export":
+        from cloud_sink.export import export
+
+        export(path, args.format, args.out)
+        return
+    from cloud_sink.broker import parse_broker
+    from cloud_sink.serve import serve
+
+    broker = parse_broker(args.broker, args.protocol, args.ca, args.cert, args.key)
+    serve(broker, path, args.http, args.name)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cloud_sink", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = _command(commands, "serve", "store what units publish and answer over HTTP", _SERVE)
+    serve.add_argument(
+        "--broker", required=True, metavar="URL", help="mqtt://HOST[:1883] or mqtts://HOST[:8883]"
+    )
+    serve.add_argument(
+        "--http", default="127.0.0.1:8080", metavar="HOST:PORT",
+        help="where to answer; port 0 takes any and prints it (default: %(default)s)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--name", help="client id at the broker (default: one that the database carries)"
+    )
+    serve.add_argument(
+        "--protocol", type=int, choices=(5, 3), default=5, help="MQTT 5, or 3 for 3.1.1"
+    )
+    serve.add_argument("--ca", type=Path, metavar="PEM", help="authorities (default: the system's)")
+    serve.add_argument("--cert", type=Path, metavar="PEM", help="our certificate, for mqtts")
+    serve.add_argument("--key", type=Path, metavar="PEM", help="its key")
+    export = _command(commands, "export", "write all that is stored as CSV or JSON lines", _EXPORT)
+    export.add_argument("--format", required=True, choices=("csv", "jsonl"))
+    export.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    short: str,
+    long: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name, help=short, description=long, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_argument(
+        "--db", required=True, metavar="FILE", help="the SQLite file; `serve` makes it"
+    )
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from edge_agent import manifest
+from edge_agent.errors import ModelError
+from edge_agent.manifest import Axes, Colour, Decoder, Dtype, Task
+
+GOOD = {
+    "models": {
+        "one": {
+            "task": "detect",
+            "file": "one.onnx",
+            "bytes": 3,
+            "sha256": hashlib.sha256(b"abc").hexdigest(),
+            "licence": "MIT",
+            "origin": "someone",
+            "url": "https://example.org/one.onnx",
+            "input": {
+                "name": "images",
+                "shape": [1, 3, 64, 96],
+                "layout": "NCHW",
+                "dtype": "float32",
+                "colour": "BGR",
+                "range": [0, 1],
+                "pad": 114,
+            },
+            "decoder": "yolox",
+            "thresholds": {"score": 0.2, "iou": 0.5},
+        }
+    }
+}
+
+
+def load(tmp_path: Path, document: object) -> manifest.Manifest:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return manifest.load(path)
+
+
+def changed(at: str, value: object) -> dict:
+    """GOOD with one key of model `one` set, or removed for None."""
+    document = copy.deepcopy(GOOD)
+    section = document["models"]["one"]
+    *way, last = at.split(".")
+    for key in way:
+        section = section[key]
+    if value is None:
+        del section[last]
+    else:
+        section[last] = value
+    return document
+
+
+def test_the_installed_manifest_names_a_detector_and_a_pose_model():
+    installed = manifest.load()
+    detector, pose = installed.get("yolox-nano"), installed.get("movenet-lightning-int8")
+    assert (detector.task, detector.decoder) == (Task.DETECT, Decoder.YOLOX)
+    assert (pose.task, pose.decoder) == (Task.POSE, Decoder.MOVENET_SINGLE)
+    assert (detector.input.axes, detector.input.dtype) == (Axes.NCHW, Dtype.FLOAT32)
+    assert (pose.input.axes, pose.input.dtype) == (Axes.NHWC, Dtype.UINT8)
+    assert detector.limits.score <= 0.1, "the tracker's second band needs the doubtful ones"
+
+
+def test_the_installed_manifest_names_the_real_files(data):
+    for entry in manifest.load().entries:
+        path = manifest.model_path(entry, data / "models")
+        manifest.verify(entry, path)
+        assert path.stat().st_size == entry.size
+
+
+def test_an_entry_is_read_as_it_stands(tmp_path):
+    (entry,) = load(tmp_path, GOOD).entries
+    assert (entry.name, entry.size, entry.licence) == ("one", 3, "MIT")
+    assert (entry.input.width, entry.input.height) == (96, 64)
+    assert (entry.input.low, entry.input.high, entry.input.pad) == (0.0, 1.0, 114)
+    assert entry.input.colour is Colour.BGR
+    assert (entry.limits.score, entry.limits.iou) == (0.2, 0.5)
+
+
+def test_height_and_width_follow_the_layout(tmp_path):
+    document = changed("input.layout", "NHWC")
+    document["models"]["one"]["input"]["shape"] = [1, 64, 96, 3]
+    (entry,) = load(tmp_path, document).entries
+    assert (entry.input.width, entry.input.height) == (96, 64)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "said"),
+    [
+        ("task", "detekt", "models.one.task: 'detekt'; needs detect or pose or both"),
+        ("file", "../one.onnx", "models.one.file"),
+        ("file", "one.pt", "ends in .onnx or .tflite"),
+        ("bytes", 0, "models.one.bytes: 0; needs a whole number, 1.."),
+        ("sha256", "abc", "64 lower-case hexadecimal digits"),
+        ("url", "file:///etc/passwd", "an http or https address"),
+        ("decoder", "yolo", "models.one.decoder: 'yolo'; needs yolox or movenet-single"),
+        ("thresholds.score", 1.5, "models.one.thresholds.score: 1.5; needs a number, 0..1"),
+        ("thresholds.score", None, "models.one.thresholds.score: is missing"),
+        ("thresholds", 3, "models.one.thresholds: 3; needs a mapping"),
+        ("licence", None, "models.one.licence: is missing"),
+        ("licens", "MIT", "models.one.licens: unknown key; allowed: licence"),
+        ("input.shape", [1, 64, 96, 3], "models.one.input.shape"),
+        ("input.shape", [2, 3, 64, 96], "models.one.input.shape"),
+        ("input.shape", [3, 64, 96], "models.one.input.shape"),
+        ("input.shape", "1x3", "models.one.input.shape"),
+        ("input.range", [1, 0], "low < high"),
+        ("input.range", [0, True], "low < high"),
+        ("input.range", 255, "low < high"),
+        ("input.pad", 300, "models.one.input.pad: 300; needs a whole number, 0..255"),
+        ("input.dtype", "uint8", "uint8 takes pixels as they are"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_what_is_allowed(tmp_path, at, value, said):
+    with pytest.raises(ModelError) as caught:
+        load(tmp_path, changed(at, value))
+    assert said in str(caught.value)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    document = changed("task", "x")
+    document["models"]["one"]["bytes"] = "many"
+    document["models"]["One"] = document["models"]["one"]
+    document["more"] = {}
+    with pytest.raises(ModelError) as caught:
+        load(tmp_path, document)
+    for said in ("models.one.task", "models.one.bytes", "models.One: a name is", "more: unknown"):
+        assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("document", [None, [], "text", {"models": None}, {"models": {"one": 3}}])
+def test_a_manifest_of_another_form_is_refused(tmp_path, document):
+    with pytest.raises(ModelError, match="mistakes in the manifest"):
+        load(tmp_path, document)
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe\xff"])
+def test_a_manifest_that_is_no_yaml_is_refused(tmp_path, content):
+    path = tmp_path / "manifest.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="cannot be read"):
+        manifest.load(path)
+    with pytest.raises(ModelError, match="cannot be read"):
+        manifest.load(tmp_path / "nowhere.yaml")
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_known():
+    with pytest.raises(ModelError, match=r"'yolox-nan'; known: yolox-nano$"):
+        manifest.load().get("yolox-nan")
+    with pytest.raises(ModelError, match="known: yolox-nano, movenet-lightning-int8"):
+        manifest.load().get("zzz")
+
+
+def test_the_right_file_is_accepted_and_another_is_refused_with_both_hashes(tmp_path):
+    (entry,) = load(tmp_path, GOOD).entries
+    path = manifest.model_path(entry, tmp_path)
+    path.write_bytes(b"abc")
+    manifest.verify(entry, path)
+    path.write_bytes(b"abd")
+    with pytest.raises(ModelError) as caught:
+        manifest.verify(entry, path)
+    said = str(caught.value)
+    assert entry.sha256[:12] in said
+    assert hashlib.sha256(b"abd").hexdigest()[:12] in said
+    assert "python -m models pull one" in said
+
+
+def test_a_missing_file_is_answered_with_the_line_that_fetches_it(tmp_path):
+    (entry,) = load(tmp_path, GOOD).entries
+    with pytest.raises(ModelError, match="python -m models pull one"):
+        manifest.verify(entry, tmp_path / "one.onnx")
+    with pytest.raises(ModelError, match="cannot be read"):
+        manifest.verify(entry, tmp_path)
+
+
+def test_models_lie_where_the_variable_says_or_in_the_users_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHELFLIGHT_MODELS", str(tmp_path))
+    entry = replace(manifest.load().get("yolox-nano"))
+    assert manifest.model_path(entry) == tmp_path / "yolox-nano.onnx"
+    monkeypatch.delenv("SHELFLIGHT_MODELS")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/c")
+    assert manifest.models_directory() == Path("/c/shelflight/models")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/h")
+    assert manifest.models_directory() == Path("/h/.cache/shelflight/models")
+
+
+def test_a_folder_called_models_in_the_current_directory_is_not_taken_for_ours(tmp_path):
+    (tmp_path / "models").mkdir()
+    code = "from edge_agent import manifest; print(manifest.load().names[0])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.strip() == "yolox-nano"
+
+
+def test_reading_the_manifest_loads_neither_numpy_nor_the_models_package():
+    code = (
+        "import sys; from edge_agent import manifest; manifest.load()\n"
+        "print([name for name in ('numpy', 'cv2', 'models') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
+    )
+    assert done.stdout.strip() == "[]"
