@@ -26,7 +26,7 @@ from edge_agent.clock import SystemClock
 from edge_agent.config import Broker, Site, load_site, read_yaml
 from edge_agent.errors import InputError, ShelflightError
 
-HOW = """There is no built-in model and scene yet: name a recording, its site file and a folder of models:
+HOW = """There is no built-in model and scene yet. Name a recording, its site file and the models:
 
   make run CLIP=clip.mp4 SITE=site.yaml MODELS=folder-of-models
 """
@@ -119,18 +119,15 @@ def _start(table: Desk, site: Site, resolved: Path, state: Path, where: tuple[Br
     """Start everything in order; the sink listens before anything is sent."""
     broker, embedded = where
     if embedded:
-        words = ("-m", "edge_agent.bench.broker", "--port", str(broker.port))
-        table.start(Program("broker", words))
+        broker_words = ("-m", "edge_agent.bench.broker", "--port", str(broker.port))
+        table.start(Program("broker", broker_words))
         _until(lambda: _answers(broker), "the embedded broker", table)
     scheme = "mqtts" if broker.tls else "mqtt"
     url = f"{scheme}://{broker.host}:{broker.port}"
     protocol = "3" if embedded or site.uplink.protocol == 3 else "5"
-    sink = Program(
-        "sink",
-        ("-m", "cloud_sink", "serve", "--broker", url, "--protocol", protocol)
-        + ("--db", str(state / "sink.db"), "--http", "127.0.0.1:0"),
-    )
-    child = table.start(sink, piped=True)
+    options = ("--broker", url, "--protocol", protocol, "--http", "127.0.0.1:0")
+    words = ("-m", "cloud_sink", "serve", *options, "--db", str(state / "sink.db"))
+    child = table.start(Program("sink", words), piped=True)
     assert child.stdout is not None
     line = child.stdout.readline()
     if "http://" not in line:

@@ -144,10 +144,9 @@ def _draw_skeleton(picture: NDArray[Any], keypoints: NDArray[np.float64]) -> Non
 
 
 def _label(picture: NDArray[Any], text: str, at: tuple[int, int], colour: Colour) -> None:
-    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.55, 1)
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.55
+    (width, height), _ = cv2.getTextSize(text, font, size, 1)
     x, y = at
     cv2.rectangle(picture, (x - 4, y - height - 5), (x + width + 4, y + 6), colour, -1)
-    light = sum(colour) < 3 * 110
-    cv2.putText(
-        picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.55, _WHITE if light else _BLACK, 1, cv2.LINE_AA
-    )  # fmt: skip
+    ink = _WHITE if sum(colour) < 3 * 110 else _BLACK
+    cv2.putText(picture, text, at, font, size, ink, 1, cv2.LINE_AA)

@@ -1,0 +1,151 @@
+"""The values of the manifest, frozen."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from enum import Enum
+
+from edge_agent.errors import ModelError
+
+# YOLOX's own evaluation uses 0.65 for non-maximum suppression.
+DEFAULT_IOU = 0.65
+
+
+class Task(Enum):
+    """What a model finds."""
+
+    DETECT = "detect"
+    POSE = "pose"
+    BOTH = "both"
+
+
+class Axes(Enum):
+    """Order of an input's axes: batch, channels, height, width."""
+
+    NCHW = "NCHW"
+    NHWC = "NHWC"
+
+
+class Dtype(Enum):
+    """Number format of an input."""
+
+    FLOAT32 = "float32"
+    UINT8 = "uint8"
+
+
+class Colour(Enum):
+    """Order of an input's colour channels."""
+
+    BGR = "BGR"
+    RGB = "RGB"
+
+
+class Decoder(Enum):
+    """How a model's output is read."""
+
+    YOLOX = "yolox"
+    MOVENET_SINGLE = "movenet-single"
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What a model takes.
+
+    Args:
+        name: the input's name in the file.
+        shape: four sizes in the order of ``axes``; the batch is 1, the channels are 3.
+        axes: NCHW or NHWC.
+        dtype: number format.
+        colour: channel order.
+        low, high: what pixel values 0 and 255 become.
+        pad: pixel value, 0..255, of what lies outside the picture.
+    """
+
+    name: str
+    shape: tuple[int, int, int, int]
+    axes: Axes
+    dtype: Dtype
+    colour: Colour
+    low: float
+    high: float
+    pad: int
+
+    @property
+    def height(self) -> int:
+        """Rows of the picture that the model sees."""
+        return self.shape[2] if self.axes is Axes.NCHW else self.shape[1]
+
+    @property
+    def width(self) -> int:
+        """Columns of the picture that the model sees."""
+        return self.shape[3] if self.axes is Axes.NCHW else self.shape[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Thresholds of a decoder.
+
+    Args:
+        score: people below it are dropped; joints below it are handed on with their score and
+            are not to be believed. 0..1.
+        iou: overlap above which two boxes are one person, 0..1 (detectors).
+    """
+
+    score: float
+    iou: float = DEFAULT_IOU
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model of the manifest.
+
+    Args:
+        name: as a site file says it.
+        task: what it finds.
+        file: its name in the models' folder; the suffix chooses the runtime.
+        size: bytes.
+        sha256: 64 hexadecimal digits.
+        licence: SPDX name.
+        origin: who made it.
+        url: upstream address.
+        input: what it takes.
+        decoder: how its output is read.
+        limits: the decoder's thresholds.
+    """
+
+    name: str
+    task: Task
+    file: str
+    size: int
+    sha256: str
+    licence: str
+    origin: str
+    url: str
+    input: InputSpec
+    decoder: Decoder
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All models, in the order of the file."""
+
+    entries: tuple[ModelEntry, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every model's name."""
+        return tuple(entry.name for entry in self.entries)
+
+    def get(self, name: str) -> ModelEntry:
+        """The entry called name.
+
+        Raises:
+            ModelError: there is none; the message has the nearest names, else all.
+        """
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        near = difflib.get_close_matches(name, self.names) or self.names
+        raise ModelError(f"no model is called {name!r}; known: {', '.join(near)}")

@@ -1,0 +1,212 @@
+"""Read the manifest's file: every mistake in one message."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from edge_agent.errors import ModelError
+from edge_agent.manifest.entry import (
+    DEFAULT_IOU,
+    Axes,
+    Colour,
+    Decoder,
+    Dtype,
+    InputSpec,
+    Limits,
+    Manifest,
+    ModelEntry,
+    Task,
+)
+
+# Both packages are of one distribution. Asking the import system for `models` would find any folder
+# of that name in the current directory.
+_INSTALLED = Path(__file__).resolve().parents[2] / "models" / "manifest.yaml"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LINE = re.compile(r"\S.*")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.(onnx|tflite)")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_KEYS = {
+    *("task", "file", "bytes", "sha256", "licence", "origin", "url"),
+    *("input", "decoder", "thresholds"),
+}
+_INPUT_KEYS = {"name", "shape", "layout", "dtype", "colour", "range", "pad"}
+
+_T = TypeVar("_T")
+_E = TypeVar("_E", bound=Enum)
+
+
+def load(path: Path | None = None) -> Manifest:
+    """Read the manifest.
+
+    Args:
+        path: another file than the one that is installed.
+
+    Raises:
+        ModelError: it cannot be read, or every mistake in it with its key and what is allowed.
+    """
+    source = path or _INSTALLED
+    try:
+        document = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ModelError(f"{source}: the manifest cannot be read: {error}") from error
+    mistakes: list[str] = []
+    models = _Section("", document, {"models"}, mistakes).mapping("models")
+    entries = [_entry(str(name), value, mistakes) for name, value in models.items()]
+    if mistakes:
+        lines = "\n".join(f"  {line}" for line in mistakes)
+        raise ModelError(f"{source}: mistakes in the manifest\n{lines}")
+    return Manifest(tuple(entries))
+
+
+def _entry(name: str, value: object, mistakes: list[str]) -> ModelEntry:
+    model = _Section(f"models.{name}.", value, _KEYS, mistakes)
+    if not _NAME.fullmatch(name):
+        mistakes.append(f"models.{name}: a name is lower-case letters, digits, '.', '_' and '-'")
+    limits = _Section(
+        f"models.{name}.thresholds.", model.mapping("thresholds"), {"score", "iou"}, mistakes
+    )
+    return ModelEntry(
+        name=name,
+        task=model.member("task", Task),
+        file=model.text("file", _FILE, "a plain file name that ends in .onnx or .tflite"),
+        size=model.whole("bytes", 1, 1 << 40),
+        sha256=model.text("sha256", _SHA256, "64 lower-case hexadecimal digits"),
+        licence=model.text("licence"),
+        origin=model.text("origin"),
+        url=model.text("url", re.compile(r"https?://\S+"), "an http or https address"),
+        input=_input(name, model.mapping("input"), mistakes),
+        decoder=model.member("decoder", Decoder),
+        limits=Limits(limits.fraction("score"), limits.fraction("iou", default=DEFAULT_IOU)),
+    )
+
+
+def _input(name: str, value: object, mistakes: list[str]) -> InputSpec:
+    section = _Section(f"models.{name}.input.", value, _INPUT_KEYS, mistakes)
+    axes = section.member("layout", Axes)
+    dtype = section.member("dtype", Dtype)
+    low, high = section.take("range", _range, (0.0, 255.0), "[low, high] with low < high")
+    if dtype is Dtype.UINT8 and (low, high) != (0.0, 255.0):
+        mistakes.append(f"models.{name}.input.range: uint8 takes pixels as they are: [0, 255]")
+    return InputSpec(
+        name=section.text("name"),
+        shape=section.take(
+            "shape",
+            lambda found: _shape(found, axes),
+            (1, 3, 1, 1),
+            "batch 1, 3 channels, height and width in the order that layout says",
+        ),
+        axes=axes,
+        dtype=dtype,
+        colour=section.member("colour", Colour),
+        low=low,
+        high=high,
+        pad=section.whole("pad", 0, 255),
+    )
+
+
+class _Section:
+    """One mapping of the file; what is wrong in it is added to ``mistakes``.
+
+    A value with a mistake is replaced by a stand-in: nothing is used once there is a mistake.
+    """
+
+    def __init__(self, at: str, value: object, allowed: set[str], mistakes: list[str]) -> None:
+        self._at = at
+        self._mistakes = mistakes
+        self._values: dict[Any, Any] = value if isinstance(value, dict) else {}
+        self._is_mapping = isinstance(value, dict)
+        if not self._is_mapping:
+            mistakes.append(f"{at.rstrip('.') or 'the file'}: must be a mapping of keys to values")
+        for key in self._values:
+            if key not in allowed:
+                near = difflib.get_close_matches(str(key), allowed) or sorted(allowed)
+                mistakes.append(f"{at}{key}: unknown key; allowed: {', '.join(near)}")
+
+    def take(self, key: str, read: Callable[[Any], _T], stand_in: _T, allowed: str) -> _T:
+        """The value of key as ``read`` makes it; ValueError or TypeError from it is a mistake."""
+        if key not in self._values:
+            if self._is_mapping:
+                self._mistakes.append(f"{self._at}{key}: is missing; needs {allowed}")
+            return stand_in
+        try:
+            return read(self._values[key])
+        except (TypeError, ValueError):
+            self._mistakes.append(f"{self._at}{key}: {self._values[key]!r}; needs {allowed}")
+            return stand_in
+
+    def mapping(self, key: str) -> dict[str, object]:
+        return self.take(key, _mapping, {}, "a mapping of keys to values")
+
+    def member(self, key: str, kind: type[_E]) -> _E:
+        members = list(kind)
+        return self.take(key, kind, members[0], " or ".join(str(one.value) for one in members))
+
+    def text(
+        self, key: str, form: re.Pattern[str] = _LINE, allowed: str = "one line of text"
+    ) -> str:
+        return self.take(key, lambda value: _text(value, form), "", allowed)
+
+    def whole(self, key: str, low: int, high: int) -> int:
+        allowed = f"a whole number, {low}..{high}"
+        return self.take(key, lambda value: _whole(value, low, high), low, allowed)
+
+    def fraction(self, key: str, default: float | None = None) -> float:
+        if default is not None and key not in self._values:
+            return default
+        return self.take(key, _fraction, 0.0, "a number, 0..1")
+
+
+def _mapping(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError(value)
+    return value
+
+
+def _text(value: object, form: re.Pattern[str]) -> str:
+    if not isinstance(value, str) or not form.fullmatch(value):
+        raise ValueError(value)
+    return value
+
+
+def _whole(value: object, low: int, high: int) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(value)
+    return value
+
+
+def _fraction(value: object) -> float:
+    number = _number(value)
+    if not 0 <= number <= 1:
+        raise ValueError(value)
+    return number
+
+
+def _shape(value: object, axes: Axes) -> tuple[int, int, int, int]:
+    if not isinstance(value, list) or not all(type(size) is int and size > 0 for size in value):
+        raise ValueError(value)
+    batch, first, second, third = value
+    if batch != 1 or (first if axes is Axes.NCHW else third) != 3:
+        raise ValueError(value)
+    return batch, first, second, third
+
+
+def _range(value: object) -> tuple[float, float]:
+    if not isinstance(value, list):
+        raise ValueError(value)
+    low, high = (_number(bound) for bound in value)
+    if not low < high:
+        raise ValueError(value)
+    return low, high
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(value)
+    return float(value)
