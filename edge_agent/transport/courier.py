@@ -330,7 +330,7 @@ def _receipt(payload: bytes) -> Receipt | None:
     """What a message to ``cmd/ack`` says, None when it is no receipt."""
     try:
         receipt = decode_receipt(payload)
-    except (RecordError, RecursionError, OverflowError):
+    except RecordError:
         return None
     sound = isinstance(receipt.boot, str) and isinstance(receipt.seq, int)
     return receipt if sound else None

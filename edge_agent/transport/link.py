@@ -6,6 +6,8 @@ in paho's queues that the outbox would send a second time.
 
 from __future__ import annotations
 
+import socket
+import ssl
 import struct
 from collections import deque
 from dataclasses import dataclass
@@ -22,10 +24,14 @@ from edge_agent.config import Broker, UplinkConfig
 from edge_agent.errors import LinkError
 from edge_agent.records import MAX_PAYLOAD_BYTES
 
-# A silent broker is noticed after one and a half of it; a silent unit's will is sent as late.
+# A silent broker is noticed within twice of it; the broker sends a silent unit's will after one
+# and a half of it.
 KEEPALIVE_S = 30
 # For the name, each address and the TLS handshake.
 _CONNECT_S = 5.0
+# For the broker to close after a goodbye, and how much of what it still says is read meanwhile.
+_LINGER_S = 1.0
+_LINGER_READS = 16
 # Topic and properties beside a payload.
 _OVERHEAD_BYTES = 1024
 
@@ -145,17 +151,14 @@ class Link:
 
     def close(self) -> None:
         """Say goodbye, so that the broker drops the will."""
+        self._client.on_socket_close = _linger
         self._client.disconnect()
         self._drop()
 
     def _open(self, config: UplinkConfig, broker: Broker) -> None:
         try:
             if broker.tls:
-                self._client.tls_set(
-                    ca_certs=None if config.ca is None else str(config.ca),
-                    certfile=None if config.cert is None else str(config.cert),
-                    keyfile=None if config.key is None else str(config.key),
-                )
+                self._client.tls_set_context(_tls(config))
             if config.protocol == 5:
                 limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
                 limits.MaximumPacketSize = MAX_PAYLOAD_BYTES + _OVERHEAD_BYTES
@@ -174,9 +177,12 @@ class Link:
             sock.close()
 
     def _down(self, reason: str) -> None:
+        self._say_down(reason)
+        self._drop()
+
+    def _say_down(self, reason: str) -> None:
         if not any(isinstance(event, Down) for event in self._events):
             self._events.append(Down(reason))
-        self._drop()
 
     def _on_connect(
         self,
@@ -226,4 +232,44 @@ class Link:
         reason: ReasonCode,
         _known: Properties | None,
     ) -> None:
-        self._down(str(reason))
+        self._say_down(str(reason))  # paho closes the socket itself
+
+
+def _linger(_client: mqtt.Client, _data: Any, sock: Any) -> None:
+    """Let the broker close first.
+
+    Closing with something unread resets the connection, and a broker that sees the reset before
+    the goodbye sends the will.
+    """
+    left = _LINGER_READS
+    try:
+        sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(_LINGER_S)
+        while left and sock.recv(4096):
+            left -= 1
+    except (OSError, ValueError):
+        return
+
+
+class _ClosingSocket(ssl.SSLSocket):
+    """A TLS socket that is closed when its handshake fails; paho would leave it to chance."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except (OSError, ValueError):
+            self.close()
+            raise
+
+
+def _tls(config: UplinkConfig) -> ssl.SSLContext:
+    """Whom to believe, and what to show.
+
+    Raises:
+        OSError: a file cannot be read, or is no certificate or key.
+    """
+    context = ssl.create_default_context(cafile=config.ca)
+    context.sslsocket_class = _ClosingSocket
+    if config.cert is not None:
+        context.load_cert_chain(config.cert, config.key)
+    return context
