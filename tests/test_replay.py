@@ -108,8 +108,7 @@ def test_a_cut_off_recording_is_counted_as_far_as_it_goes(data, tmp_path, ffmpeg
     altered(ffmpeg, source, whole, 3, 30, "null")
     fast = tmp_path / "faststart.mp4"
     subprocess.run(
-        (ffmpeg, "-y", "-loglevel", "error", "-i", str(whole), "-c", "copy")
-        + ("-movflags", "+faststart", str(fast)),
+        (ffmpeg, "-y", "-loglevel", "error", "-i", str(whole), "-c", "copy", "-movflags", "+faststart", str(fast)),
         check=True, timeout=60,
     )  # fmt: skip
     clip = tmp_path / "cut.mp4"

@@ -79,7 +79,7 @@ class Courier:
         self._max_inflight = config.max_inflight
         self._deadline = clock.monotonic()
         self._storage_at = clock.monotonic()
-        self._told: str | None = None
+        self._reasons: set[str] = set()  # said since the broker was there last
         self._storage_told = False
         self.phase = Phase.AWAY
         self.garbage = 0
@@ -187,7 +187,7 @@ class Courier:
         self.phase = Phase.ONLINE
         self._max_inflight = min(self._config.max_inflight, event.receive_max or 65_535)
         self._mids[self._link.publish(self._state(online=True))] = None
-        self._told = None
+        self._reasons.clear()
         log.info("the broker %s is there: %d rows to send", self._address(), self.waiting())
 
     def _acknowledged(self, event: Acknowledged) -> None:
@@ -227,19 +227,27 @@ class Courier:
         self._mids.clear()
         wait = self._backoff.next()
         self._deadline = now + wait
-        if reason != self._told:
-            self._told = reason
-            log.warning(
-                "the broker %s is away (%s): counts wait on disk, %d rows now; "
-                "trying again at least every %g s",
-                self._address(), reason, self.waiting(), self._config.backoff_s,
-            )  # fmt: skip
+        self._say_away(reason)
         parked = self._delivery.disconnected(now)
         if parked is not None:
             log.error(
                 "the broker breaks the connection over boot %s seq %d: left out for %g min",
                 parked.boot, parked.seq, PARK_S / 60,
             )  # fmt: skip
+
+    def _say_away(self, reason: str) -> None:
+        """Once when it goes, once for each other reason why it does not come back."""
+        if reason in self._reasons:
+            return
+        if self._reasons:
+            log.info("the broker %s is still away (%s)", self._address(), reason)
+        else:
+            log.warning(
+                "the broker %s is away (%s): counts wait on disk, %d rows now; "
+                "trying again at least every %g s",
+                self._address(), reason, self.waiting(), self._config.backoff_s,
+            )  # fmt: skip
+        self._reasons.add(reason)
 
     def _send(self) -> None:
         """Publish rows in order until there is no room, no row, or one has to wait."""
@@ -330,7 +338,7 @@ def _receipt(payload: bytes) -> Receipt | None:
     """What a message to ``cmd/ack`` says, None when it is no receipt."""
     try:
         receipt = decode_receipt(payload)
-    except RecordError:
+    except (RecordError, RecursionError, OverflowError):
         return None
     sound = isinstance(receipt.boot, str) and isinstance(receipt.seq, int)
     return receipt if sound else None

@@ -180,10 +180,11 @@ class Delivery:
             self._strikes[key] = _SUSPECT
             self._out[key] = _Out(now, again=True)
             self.after = None
-        oldest = next(iter(self._out.values()), None)
-        if oldest is None or oldest.again or now - oldest.sent_at < self._patience_s():
+        # A row in flight is passed over when the others are sent; marked, it would be forgotten.
+        taken = [out for key, out in self._out.items() if key not in self._inflight]
+        if not taken or taken[0].again or now - taken[0].sent_at < self._patience_s():
             return 0
-        overdue = [out for out in self._out.values() if now - out.sent_at >= self._receipt_s]
+        overdue = [out for out in taken if now - out.sent_at >= self._receipt_s]
         self._in_vain += 1
         self._again(overdue)
         return len(overdue)

@@ -102,6 +102,7 @@ class Link:
         self._listen = listen
         self._events: deque[Event] = deque()
         self._receive_max: int | None = None
+        self._welcome = False
         five = config.protocol == 5
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -151,7 +152,8 @@ class Link:
 
     def close(self) -> None:
         """Say goodbye, so that the broker drops the will."""
-        self._client.on_socket_close = _linger
+        if self._welcome:
+            self._client.on_socket_close = _linger
         self._client.disconnect()
         self._drop()
 
@@ -195,6 +197,7 @@ class Link:
         if reason.is_failure:
             self._down(f"refused: {reason}")
             return
+        self._welcome = True
         self._receive_max = getattr(known, "ReceiveMaximum", None)
         client.subscribe(self._listen, qos=1)
 
@@ -232,7 +235,9 @@ class Link:
         reason: ReasonCode,
         _known: Properties | None,
     ) -> None:
-        self._say_down(str(reason))  # paho closes the socket itself
+        # paho closes the socket itself. It says "Unspecified error" where the broker said nothing.
+        said = str(reason)
+        self._say_down("the connection broke" if said == "Unspecified error" else said)
 
 
 def _linger(_client: mqtt.Client, _data: Any, sock: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
 from edge_agent.config import Anchor
 from edge_agent.geometry import Point
@@ -14,18 +14,18 @@ MIN_KEYPOINT_SCORE = 0.3
 _TRUNK = [Keypoint.LEFT_SHOULDER, Keypoint.RIGHT_SHOULDER, Keypoint.LEFT_HIP, Keypoint.RIGHT_HIP]
 
 
-def anchor_point(anchor: Anchor, box: Floats, keypoints: Floats | None) -> Point:
+def anchor_point(anchor: Anchor, box: Sequence[float], keypoints: Floats | None) -> Point:
     """The anchor of one person.
 
     Args:
         anchor: feet, head or torso.
-        box: float64 [4], x0 y0 x1 y1, fractions.
+        box: x0 y0 x1 y1, fractions.
         keypoints: float64 [17, 3] or None; only torso asks for them.
 
     Returns:
         x, y in fractions of the frame.
     """
-    x0, y0, x1, y1 = box.tolist()
+    x0, y0, x1, y1 = box
     middle = (x0 + x1) / 2
     if anchor is Anchor.FEET:
         return middle, y1
@@ -43,7 +43,7 @@ def keypoints_by_id(tracks: Tracks, poses: Poses | None) -> dict[int, Floats]:
     """Keypoints of each track that has some, from the pose model or the detector."""
     found: dict[int, Floats] = {}
     if tracks.keypoints is not None:
-        found.update(zip(tracks.ids.tolist(), np.asarray(tracks.keypoints), strict=True))
+        found.update(zip(tracks.ids.tolist(), tracks.keypoints, strict=True))
     if poses is not None:
         found.update(zip(poses.ids.tolist(), poses.keypoints, strict=True))
     return found

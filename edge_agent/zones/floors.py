@@ -131,14 +131,14 @@ class Floors:
         return over
 
     def _sightings(self, tracks: Tracks, poses: Poses | None) -> dict[int, _Sighting]:
-        keypoints = keypoints_by_id(tracks, poses)
+        keypoints = keypoints_by_id(tracks, poses) if Anchor.TORSO in self._anchors else {}
         return {
             identity: _Sighting(
                 tracks.t,
-                box.tolist(),
+                box,
                 {a: anchor_point(a, box, keypoints.get(identity)) for a in self._anchors},
             )
-            for identity, box in zip(tracks.ids.tolist(), tracks.boxes, strict=True)
+            for identity, box in zip(tracks.ids.tolist(), tracks.boxes.tolist(), strict=True)
         }
 
     def _see(self, person: _Person, now: _Sighting, unseen: list[_Person]) -> list[Visit]:

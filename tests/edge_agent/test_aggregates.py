@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,7 +133,4 @@ def test_no_visit_and_no_second_is_lost_or_doubled(visits, window_s, offset_s, s
     )
     assert sum(w.observed_s for w in windows) == pytest.approx(last, abs=0.002 * len(windows))
     starts = [w.start for w in windows]
-    assert all(
-        b - a == pytest.approx(window_s, abs=0.002)
-        for a, b in zip(starts, starts[1:], strict=False)
-    )
+    assert all(b - a == pytest.approx(window_s, abs=0.002) for a, b in itertools.pairwise(starts))

@@ -35,7 +35,8 @@ zones:
     anchor: feet
     floor: [[0.43, 0.62], [0.78, 0.62], [0.78, 0.97]]
     shelf: [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]
-    facings: [{name: A, polygon: [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]], brand: acme, product: "sku-1"}]
+    facings:
+      - {name: A, polygon: [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]], brand: acme, product: "sku-1"}
     thresholds: {stop_s: 8}
 thresholds: {stop_s: 5, engage_s: 15, gap_s: 2}
 privacy: {k: 5, window_s: 60}

@@ -128,7 +128,9 @@ def test_a_full_disk_holds_counts_until_there_is_room(tmp_path):
     script.write_text(FULL_DISK)
     disk = tmp_path / "disk"
     disk.mkdir()
-    words = f"mount -t tmpfs -o size=4m none {disk} && exec {sys.executable} {script} {disk} {os.path.dirname(__file__)}"
+    here = os.path.dirname(__file__)
+    run = f"exec {sys.executable} {script} {disk} {here}"
+    words = f"mount -t tmpfs -o size=4m none {disk} && {run}"
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", words], capture_output=True, text=True, timeout=60
     )

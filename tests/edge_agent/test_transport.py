@@ -140,6 +140,17 @@ def test_a_row_in_flight_is_not_published_twice_on_one_connection() -> None:
     assert send(delivery, disk, 31) == []
 
 
+def test_a_row_in_flight_when_others_go_again_is_not_forgotten() -> None:
+    delivery, disk = Delivery(10, 100, 30), rows(1, 2)
+    send(delivery, disk, 0)
+    delivery.acknowledged(disk[0])
+    delivery.tick(31)
+    assert send(delivery, disk, 31) == [1]
+    acknowledge(delivery, disk)
+    delivery.tick(100)
+    assert send(delivery, disk, 100) == [1, 2]
+
+
 def test_rows_are_purged_in_batches() -> None:
     delivery, disk = Delivery(1000, 1000, 30), rows(1, 200)
     send(delivery, disk, 0)
@@ -319,7 +330,7 @@ class DeliveryLife(RuleBasedStateMachine):
         assert self.sink == set(range(1, self.stored + 1))
 
 
-DeliveryLife.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+DeliveryLife.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 test_any_life_of_a_delivery_ends_with_every_row_at_the_sink = DeliveryLife.TestCase
 
 

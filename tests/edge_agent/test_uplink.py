@@ -204,6 +204,21 @@ def test_a_broker_killed_again_and_again_loses_and_doubles_nothing(
     assert sink.rows == by_key(stored)
 
 
+def test_who_comes_late_is_told_whether_the_unit_is_there(
+    broker: Mosquitto, sink: Sink, state: Path
+) -> None:
+    broker.start()
+    sink.ready()
+    with running(site(broker.port), state):
+        eventually(lambda: sink.states, "the birth")
+        with closing(Sink(broker.port, site(1).unit)) as late:
+            eventually(lambda: late.states, "the retained birth")
+    with closing(Sink(broker.port, site(1).unit)) as later:
+        eventually(lambda: later.states, "the retained goodbye")
+    assert late.states[0] == sink.states[0]
+    assert later.states == [{**sink.states[0], "online": False}]
+
+
 def test_garbage_and_foreign_receipts_do_no_harm(
     broker: Mosquitto, sink: Sink, state: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -293,9 +308,11 @@ def test_rows_of_a_new_file_are_sent_when_vision_set_the_damaged_one_aside(
 ) -> None:
     broker.start()
     sink.ready()
+    sink.receipting = False
     fill(state, 4)
-    with running(site(broker.port), state):
+    with running(site(broker.port, max_unreceipted=4), state):
         eventually(lambda: len(sink.rows) == 4, "the old file's rows")
+        sink.receipting = True  # but never for the rows that went with the old file
         set_aside(state / "outbox.db", 1)
         fill(state, 6, NEXT_BOOT)
         eventually(lambda: len(sink.rows) == 10, "the new file's rows")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -94,7 +96,7 @@ def test_one_frame_on_the_floor_by_a_passer_by_is_no_visit():
 
 
 def test_two_detections_make_a_visit_however_short():
-    visits = play(Floors([TABLE], 0.2), walk(lambda _: 0.6, 3, 3.2) + [tracks(9.0)])
+    visits = play(Floors([TABLE], 0.2), [*walk(lambda _: 0.6, 3, 3.2), tracks(9.0)])
     assert [(v.enter_s, v.leave_s) for v in visits] == [(3.0, 3.2)]
 
 
@@ -200,7 +202,7 @@ def test_a_person_is_on_one_of_two_overlapping_floors():
 def test_visits_of_one_person_never_overlap(xs):
     frames = [tracks(i / 5, (1, x)) for i, x in enumerate(xs)]
     visits = sorted(play(Floors([LEFT, RIGHT], 0.2), frames), key=lambda v: v.enter_s)
-    for before, after in zip(visits, visits[1:], strict=False):
+    for before, after in itertools.pairwise(visits):
         assert after.enter_s >= before.leave_s - 1e-9
 
 
@@ -233,7 +235,7 @@ def test_nothing_ends_before_a_horizon_that_was_told():
 
 def test_head_and_torso_are_other_points_than_feet():
     high = Polygon(((0.4, 0.0), (0.8, 0.0), (0.8, 0.45), (0.4, 0.45)))
-    frames = [tracks(0.0), tracks(2.0)] + walk(lambda _: 0.6, 4, 6)
+    frames = [tracks(0.0), tracks(2.0), *walk(lambda _: 0.6, 4, 6)]
     assert play(Floors([Zone("feet", floor=high)], 0.2), frames) == []
     assert len(play(Floors([Zone("head", Anchor.HEAD, floor=high)], 0.2), frames)) == 1
     middle = Polygon(((0.4, 0.55), (0.8, 0.55), (0.8, 0.65), (0.4, 0.65)))
@@ -246,7 +248,7 @@ def test_a_sure_trunk_moves_the_torso_and_an_unsure_one_does_not():
     for score, expected in ((0.9, 0), (0.1, 1)):
         floors = Floors([Zone("torso", Anchor.TORSO, floor=middle)], 0.2)
         visits = []
-        for frame in [tracks(0.0), tracks(2.0)] + walk(lambda _: 0.6, 4, 6):
+        for frame in [tracks(0.0), tracks(2.0), *walk(lambda _: 0.6, 4, 6)]:
             keypoints = np.full((len(frame.ids), 17, 3), (0.1, 0.1, score))
             visits += floors.update(frame, Poses(frame.t, frame.ids, keypoints))
         assert len(visits + floors.finish()) == expected
