@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 LOCK = locks/py$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
 EXTRAS := tflite,sink,desk,dev
 STAMP := $(VENV)/.installed
+RIVALS := .venv-rivals/supervision/.installed .venv-rivals/trackers/.installed
 
 export SHELFLIGHT_DATA
 ifdef MODELS
 export SHELFLIGHT_MODELS := $(abspath $(MODELS))
 endif
 
-.PHONY: help setup run test check fmt lint types contracts replay bench rivals lock
+.PHONY: help setup run test check fmt replay bench lock
 .DEFAULT_GOAL := help
 
 help: ## list what there is
@@ -32,14 +33,39 @@ run: setup ## a unit, a broker and the sink: make run CLIP=clip.mp4 SITE=site.ya
 test: setup ## run the tests; SHELFLIGHT_DATA=folder adds those on real footage
 	$(BIN)/python -m pytest
 
-check: setup ## all that CI runs: format, lint, types, import contracts, tests, replays
+check: setup ## all that CI runs: format, lint, types, import contracts, tests with replays
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 	$(BIN)/python -m pytest
-	$(MAKE) --no-print-directory replay
 
 fmt: setup ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+replay: setup ## the real recordings through the pipeline, beside what truly happens in them
+	$(BIN)/python -m pytest -v tests/test_replay.py
+
+bench: setup $(RIVALS) ## sizes, overhead and the tracker beside its rivals; SHELFLIGHT_DATA=folder
+	$(BIN)/python -m edge_agent footprint
+ifdef SHELFLIGHT_DATA
+	SHELFLIGHT_MODELS="$(SHELFLIGHT_DATA)/models" $(BIN)/python -m edge_agent bench \
+		"$(SHELFLIGHT_DATA)/footage/table-visits.mp4" --site tests/sites/table-visits.yaml
+endif
+	$(BIN)/python -m edge_agent rivals --rivals .venv-rivals $(if $(SHELFLIGHT_DATA),--data "$(SHELFLIGHT_DATA)/mot")
+
+# Rivals live apart: their dependencies conflict with each other's and are no business of a unit.
+.venv-rivals/%/.installed: locks/rival-%.txt
+	$(PYTHON) -m venv .venv-rivals/$*
+	.venv-rivals/$*/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+lock: setup ## resolve the locks anew, for each Python version, x86-64 and aarch64 alike
+	$(BIN)/python -m pip install --quiet uv
+	for v in 3.11 3.12 3.13; do \
+		$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header setup.cfg pyproject.toml \
+			--extra tflite --extra sink --extra desk --extra provision --extra dev \
+			--python-version $$v --python-platform aarch64-manylinux_2_34 \
+			--output-file locks/py$$v.txt || exit; \
+	done

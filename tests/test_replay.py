@@ -107,10 +107,8 @@ def test_a_cut_off_recording_is_counted_as_far_as_it_goes(data, tmp_path, ffmpeg
     source = data / "footage/table-visits.mp4"
     altered(ffmpeg, source, whole, 3, 30, "null")
     fast = tmp_path / "faststart.mp4"
-    subprocess.run(
-        (ffmpeg, "-y", "-loglevel", "error", "-i", str(whole), "-c", "copy", "-movflags", "+faststart", str(fast)),
-        check=True, timeout=60,
-    )  # fmt: skip
+    copy = ("-i", str(whole), "-c", "copy", "-movflags", "+faststart", str(fast))
+    subprocess.run((ffmpeg, "-y", "-loglevel", "error", *copy), check=True, timeout=60)
     clip = tmp_path / "cut.mp4"
     clip.write_bytes(fast.read_bytes()[: fast.stat().st_size * 7 // 10])
     found = replay(data, tmp_path, clip)

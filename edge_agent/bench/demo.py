@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import shutil
 import socket
 import sys
 import urllib.error
@@ -31,6 +30,7 @@ HOW = """There is no built-in model and scene yet. Name a recording, its site fi
   make run CLIP=clip.mp4 SITE=site.yaml MODELS=folder-of-models
 """
 READY_S = 30.0
+_OURS = ("*.db", "*.db-*", "*.db.*", "*.log", "*.health.json", "records.jsonl", "uplink.session")
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _COLUMNS = (
     ("zone", "zone"),
@@ -74,10 +74,11 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _fresh(state: Path) -> Path:
-    """An empty folder: what an earlier demo counted must not be added to this one's."""
-    if state.exists():
-        shutil.rmtree(state)
-    state.mkdir(parents=True)
+    """The folder without what an earlier demo counted, which must not be added to this one's."""
+    state.mkdir(parents=True, exist_ok=True)
+    for pattern in _OURS:
+        for path in state.glob(pattern):
+            path.unlink()
     return state
 
 

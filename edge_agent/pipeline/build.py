@@ -9,7 +9,15 @@ from edge_agent.aggregates import Aggregates, Epoch
 from edge_agent.config import RuntimeConfig, Site, Source
 from edge_agent.detector import build_detector
 from edge_agent.errors import ConfigError
-from edge_agent.manifest import Manifest, ModelEntry, Task, load, model_path, models_directory, verify
+from edge_agent.manifest import (
+    Manifest,
+    ModelEntry,
+    Task,
+    load,
+    model_path,
+    models_directory,
+    verify,
+)
 from edge_agent.pipeline.flow import FindsJoints, FindsPeople, Pipeline
 from edge_agent.pipeline.near import Near
 from edge_agent.pose import build_pose

@@ -143,12 +143,12 @@ def test_a_row_in_flight_is_not_published_twice_on_one_connection() -> None:
 def test_a_row_in_flight_when_others_go_again_is_not_forgotten() -> None:
     delivery, disk = Delivery(10, 100, 30), rows(1, 2)
     send(delivery, disk, 0)
-    delivery.acknowledged(disk[0])
-    delivery.tick(31)
-    assert send(delivery, disk, 31) == [1]
-    acknowledge(delivery, disk)
+    delivery.acknowledged(disk[1])
     delivery.tick(100)
-    assert send(delivery, disk, 100) == [1, 2]
+    assert send(delivery, disk, 100) == [2]  # 1 is still in flight
+    acknowledge(delivery, disk)
+    delivery.tick(1000)
+    assert send(delivery, disk, 1000) == [1, 2]
 
 
 def test_rows_are_purged_in_batches() -> None:
