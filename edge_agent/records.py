@@ -19,6 +19,8 @@ VERSION = 1
 DEFINITIONS_VERSION = 1
 # A window that holds less is dropped by no one; a message larger than this is refused by the sink.
 MAX_PAYLOAD_BYTES = 64 * 1024
+# Seconds since 1970 at the end of the year 9999, the last that calendars agree on.
+_END_OF_TIME = 253_402_300_800.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _BOOT = re.compile(r"[0-9a-f]{16}")
 
@@ -109,6 +111,8 @@ class Window:
     def __post_init__(self) -> None:
         if not is_name(self.zone):
             raise RecordError(f"window: zone {self.zone!r} is no name")
+        if not 0 <= self.start < _END_OF_TIME:
+            raise RecordError(f"window: start {self.start:g} is no time")
         if self.length_s <= 0 or not 0 <= self.observed_s <= self.length_s + 1e-6:
             raise RecordError(
                 f"window: observed_s {self.observed_s:g} of length_s {self.length_s:g}"
@@ -277,7 +281,7 @@ def decode_receipt(payload: bytes) -> Receipt:
     known = _object(payload, "receipt", Receipt)
     try:
         have = tuple((int(first), int(last)) for first, last in known.pop("have", ()))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise RecordError(f"receipt: have is not a list of spans: {error}") from None
     return _build(Receipt, "receipt", {**known, "have": have})
 
@@ -317,7 +321,7 @@ def _object(payload: bytes, what: str, kind: type) -> dict[str, Any]:
         raise RecordError(f"{what}: {len(payload)} bytes, at most {MAX_PAYLOAD_BYTES} are allowed")
     try:
         known = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{what}: not JSON: {error}") from None
     if not isinstance(known, dict):
         raise RecordError(f"{what}: not a JSON object")

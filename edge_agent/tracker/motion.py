@@ -1,14 +1,17 @@
 """How people move: where a box will be, how sure that is, and what a new box tells.
 
-Each side of a box follows the same model: a velocity that is kept for ``memory_s`` on average and
-is then forgotten (an Ornstein-Uhlenbeck process; Singer, "Estimating optimal tracking filter
-performance for manned maneuvering targets", 1970, uses it for acceleration). A person walks on
-for a while and stops some time, so a lost track slows down instead of leaving the picture. The
-filter is Kalman's. All variances are in heights of the person's own box, so nothing depends on
-the camera's resolution or on how far away somebody is, and all four sides share one covariance.
+The centre of a box has a velocity that is kept for ``memory_s`` on average and is then forgotten
+(an Ornstein-Uhlenbeck process; Singer, "Estimating optimal tracking filter performance for manned
+maneuvering targets", 1970, has it for acceleration): a person walks on for a while and stops some
+time, so a track out of sight slows down instead of leaving the picture. Width and height follow
+the boxes without a velocity of their own: they change when somebody is half hidden, and such a
+change must not go on. The filter is Kalman's. Variances are in heights of the person's own box, so
+that nothing depends on resolution or distance and one covariance serves all coordinates.
 
-State is a matrix with one column a track. Sides are kept as (-x0, -y0, x1, y1): widening a box is
-then a plain sum, and the overlap of two boxes needs one minimum instead of two.
+A track is a column of a matrix, and one matrix product a frame does whatever is linear: it moves
+all tracks on, adds the change that the last update found, and lays out below the state what the
+association and the update will multiply. A unit tracks a few people at a time, where a call of
+numpy costs more than its sums do; so rows stand twice where that saves a call.
 """
 
 from __future__ import annotations
@@ -19,85 +22,150 @@ import numpy as np
 
 from edge_agent.observations import Floats
 
-# Rows of the state.
-SIDES = slice(0, 4)  # -x0, -y0, x1, y1
-MOVING = slice(0, 8)  # the sides, then their velocities per second
-SPREAD = slice(8, 10)  # variance of a side [heights^2], its covariance with the velocity [/s]
-SIDE_VARIANCE, COVARIANCE, SPEED_VARIANCE = 8, 9, 10
-ONE = 11  # constant 1, so that the noise of the model is part of the matrix product
-ID, BORN, LAST_SEEN = 12, 13, 14
-ROWS = 15
-# Rows that a prediction adds for the association.
-WIDE_SIDES = slice(15, 19)
-WIDE_SIZE = slice(19, 21)  # width and height of the widened box
+# Rows of the state. Coordinates come as velocity x, y (per second), then width, height, centre
+# x, y; CHANGE is what the last update adds to each of them.
+PLACE, CHANGE = slice(0, 6), slice(6, 12)
+ONE = 12  # constant 1, which carries the model's noise
+ID, AGE, UNSEEN = 13, 14, 15  # seconds since the first and since the last detection
+SPEED_VARIANCE, LEARNT = 16, 17  # (heights/s)^2, and how much of it the last update took away
+# The last update's gains, in the order of the coordinates; two of the six are enough as state.
+GAIN = slice(18, 24)
+ROWS = 21
+_SPEED_GAIN, _PLACE_GAIN = 18, 20
+# Rows below the state.
+SPREAD = slice(24, 30)  # covariance of the velocity with the place (twice), variance of the place
+DOUBT = slice(30, 36)  # variance of the difference to a detection, six times
+EXPECTED = slice(36, 42)  # of a detection: x, y, width, height, x, y
+COMPARED = slice(38, 51)  # factors of the distance to a detection, row by row those of Measured
+SQUARED = slice(46, 51)  # of these, to be squared first
+LIMIT = 50  # squared reach, once it is squared
 
-# A box without size would divide nothing by nothing; this is far below a pixel's fraction.
-_TINY = 1e-12
-# A new track knows nothing of its place before its first box (heights^2).
-_UNKNOWN = 1e6
+# Of the coordinates.
+_HEIGHT = 3
+_VELOCITY, _CENTRE = [0, 1], [4, 5]
+_SIZE_AND_CENTRE = [2, 3, 4, 5]
+_LIKE_DETECTION = [4, 5, 2, 3, 4, 5]
 
-_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
+# A new track knows nothing of its place before its first box (variance, in units of the noise).
+_UNKNOWN = 1e9
+# Layouts kept, one for each number of detections seen lately.
+_ROOMS = 64
 
 
 def newborn(speed: float) -> Floats:
-    """The state [ROWS, 1] of a track before its first box."""
+    """The state [ROWS, 1] of a track before its first box, which knows no place."""
     column = np.zeros((ROWS, 1))
-    column[SIDE_VARIANCE] = _UNKNOWN
-    column[SPEED_VARIANCE] = speed * speed
     column[ONE] = 1.0
+    column[SPEED_VARIANCE] = speed * speed
+    column[_PLACE_GAIN] = _UNKNOWN
     return column
 
 
-def _widening(fraction: float) -> Floats:
-    """Sides to [widened sides, width and height of the widened box], [6, 4]."""
-    sides = np.eye(4)
-    sides[:, [1, 3]] += fraction
-    return np.vstack([sides, sides[:2] + sides[2:]])
-
-
-def measurement(widening: float) -> Floats:
-    """Matrix [10, 4] from x0, y0, x1, y1 to sides, widened sides and widened size."""
-    return np.vstack([_FLIP, _widening(widening) @ _FLIP])
-
-
-def prediction(dt: float, speed: float, memory_s: float, widening: float) -> Floats:
-    """Matrix [21, ROWS] that moves the state on by ``dt`` seconds.
+def prediction(
+    dt: float, speed: float, memory_s: float, noise: float, reach: float, weights: Floats
+) -> Floats:
+    """Matrix [51, ROWS] that moves the state on by ``dt`` seconds.
 
     Args:
         dt: seconds since the last frame, 0 or more.
         speed: standard deviation of a person's speed, heights a second.
         memory_s: how long a velocity is kept on average, seconds.
-        widening: how much each side moves outwards for the association, in heights.
+        noise: variance of a detection's coordinates, heights^2.
+        reach: distance at which a detection is somebody else, heights.
+        weights: [4], of squared differences in width, height, x and y.
     """
     kept = exp(-dt / memory_s)
-    reach = memory_s * (1 - kept)  # how far a velocity of 1 carries in dt
+    carried = memory_s * (1 - kept)  # how far a velocity of 1 goes in dt
     variance = speed * speed
-    matrix = np.eye(ROWS)
-    for side in range(4):
-        matrix[side, side + 4] = reach
-        matrix[side + 4, side + 4] = kept
-    side_noise = variance * memory_s * (2 * dt - memory_s * (3 - 4 * kept + kept * kept))
-    matrix[SIDE_VARIANCE, 9:12] = 2 * reach, reach * reach, side_noise
-    matrix[COVARIANCE, 9:12] = kept, kept * reach, variance * memory_s * (1 - kept) ** 2
-    matrix[SPEED_VARIANCE, 10:12] = kept * kept, variance * (1 - kept * kept)
-    wide = _widening(widening) @ matrix[SIDES]
-    wide[4:, ONE] = _TINY
-    return np.vstack([matrix, wide])
+    now = np.eye(ROWS)  # rows as functions of the state as it was before the last update's change
+    place = now[PLACE] + now[CHANGE]
+    velocity_variance = now[SPEED_VARIANCE] - now[LEARNT]
+    covariance = noise * now[_SPEED_GAIN]
+    place_variance = noise * now[_PLACE_GAIN]
+
+    place_variance = (
+        place_variance
+        + 2 * carried * covariance
+        + carried * carried * velocity_variance
+        + variance * memory_s * (2 * dt - memory_s * (3 - 4 * kept + kept * kept)) * now[ONE]
+    )
+    covariance = (
+        kept * covariance
+        + kept * carried * velocity_variance
+        + variance * memory_s * (1 - kept) ** 2 * now[ONE]
+    )
+    velocity_variance = kept * kept * velocity_variance + variance * (1 - kept * kept) * now[ONE]
+    place[_CENTRE] += carried * place[_VELOCITY]
+    place[_VELOCITY] *= kept
+
+    compared = place[_SIZE_AND_CENTRE]
+    nothing = np.zeros((1, ROWS))
+    since = now[[AGE, UNSEEN]] + dt * now[ONE]
+    gain = [covariance / noise] * 2 + [place_variance / noise] * 4
+    state = [place, nothing.repeat(6, 0), now[[ONE, ID]], since, [velocity_variance], nothing]
+    spread = np.array([covariance] * 2 + [place_variance] * 4)
+    doubt = np.array([place_variance + noise * now[ONE]] * 6)
+    squared = [compared, [reach * place[_HEIGHT]]]
+    return np.vstack(
+        [
+            *state,
+            gain,
+            spread,
+            doubt,
+            place[_LIKE_DETECTION],
+            weights[:, None] * now[ONE],
+            *squared,
+        ]
+    )
 
 
-def correct(state: Floats, sides: Floats, noise: float) -> None:
-    """Kalman's update, in place.
+class Measured:
+    """A frame's detections, laid out as the tracks' rows want them."""
+
+    __slots__ = ("_matrix", "_rooms", "_weights")
+
+    def __init__(self, weights: Floats) -> None:
+        shape = np.array([[-1, 0, 1, 0], [0, -1, 0, 1], [0.5, 0, 0.5, 0], [0, 0.5, 0, 0.5]])
+        self._matrix = np.vstack([shape[[2, 3, 0, 1, 2, 3]], -2 * weights[:, None] * shape])
+        self._weights = weights
+        self._rooms: dict[int, Floats] = {}
+
+    def rows(self, boxes: Floats) -> Floats:
+        """[19, N], valid until the next call: rows as EXPECTED, then factors as COMPARED.
+
+        Those factors multiply to ``-2ab + b^2 + a^2 - reach^2``, weighted: the squared distance,
+        less the squared reach.
+
+        Args:
+            boxes: [N, 4], x0, y0, x1, y1.
+        """
+        room = self._rooms.get(len(boxes))
+        if room is None:
+            room = self._room(len(boxes))
+        self._matrix.dot(boxes.T, out=room[:10])
+        shape = room[2:6]
+        np.multiply(shape, shape, out=room[10:14])
+        return room
+
+    def _room(self, count: int) -> Floats:
+        if len(self._rooms) >= _ROOMS:
+            self._rooms.clear()
+        room = np.empty((19, count))
+        room[14:18] = self._weights[:, None]
+        room[18] = -1.0
+        self._rooms[count] = room
+        return room
+
+
+def correct(tracks: Floats, measured: Floats) -> None:
+    """Kalman's update, in place; the next prediction applies what it notes down.
 
     Args:
-        state: [ROWS, N] as predicted.
-        sides: [4, N], measured.
-        noise: variance of a measured side, heights^2.
+        tracks: [51, N] as predicted.
+        measured: [6, N], rows as EXPECTED.
     """
-    spread = state[SPREAD]
-    gain = spread / (spread[0] + noise)
-    change = gain[:, None] * (sides - state[SIDES])
-    moving = state[MOVING]
-    moving += change.reshape(moving.shape)
-    known = state[SPEED_VARIANCE]
-    known -= gain[1] * spread[1]
-    np.multiply(gain, noise, out=spread)
+    spread = tracks[SPREAD]
+    gain = np.divide(spread, tracks[DOUBT], out=tracks[GAIN])
+    np.multiply(measured - tracks[EXPECTED], gain, out=tracks[CHANGE])
+    np.multiply(gain[0], spread[0], out=tracks[LEARNT])
+    tracks[UNSEEN] = 0.0

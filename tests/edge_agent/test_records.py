@@ -94,6 +94,7 @@ def test_windows_of_other_rules_do_not_join():
     [
         b"\xff\x00garbage",
         b"[]",
+        b"[" * 60_000,
         b'{"v":1}',
         b'{"v":2,"unit":"u","boot":"0123456789abcdef","seq":1,"windows":[]}',
         b'{"v":1,"unit":"u","boot":"0123456789abcdef","seq":1,"windows":[{"zone":"z"}]}',
