@@ -53,7 +53,7 @@ ifdef SHELFLIGHT_DATA
 	SHELFLIGHT_MODELS="$(SHELFLIGHT_DATA)/models" $(BIN)/python -m edge_agent bench \
 		"$(SHELFLIGHT_DATA)/footage/table-visits.mp4" --site tests/sites/table-visits.yaml
 endif
-	$(BIN)/python -m edge_agent rivals --rivals .venv-rivals $(if $(SHELFLIGHT_DATA),--data "$(SHELFLIGHT_DATA)/mot")
+	$(BIN)/python -m edge_agent rivals --rivals .venv-rivals $(if $(SHELFLIGHT_DATA),--data "$(SHELFLIGHT_DATA)")
 
 # Rivals live apart: their dependencies conflict with each other's and are no business of a unit.
 .venv-rivals/%/.installed: locks/rival-%.txt

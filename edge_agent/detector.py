@@ -105,19 +105,27 @@ class YoloxDetector:
                 f"[1, {len(self._cells)}, 5 + classes]; name another decoder in the manifest"
             )
         # No score is above the objectness: most rows go before anything is computed.
-        likely = (rows[0, :, _OBJECTNESS] >= self._limits.score).nonzero()[0].tolist()
-        found = [self._candidate(rows[0, row], *self._cells[row]) for row in likely]
-        found = sorted((one for one in found if one[0] >= self._limits.score), reverse=True)
+        likely = (rows[0, :, _OBJECTNESS] >= self._limits.score).nonzero()[0]
+        heads = rows[0, likely, : _PERSON + 1].tolist()
+        found = self._candidates(likely.tolist(), heads)
         kept = suppress(found[:_MOST], self._limits.iou)
         return _detections(frame, kept, fitted_size(frame, self._spec))
 
-    def _candidate(self, row: NDArray[Any], column: int, line: int, stride: int) -> Candidate:
-        """One output row as score and corners in pixels of the input."""
-        x, y, log_width, log_height, objectness, person = row[: _PERSON + 1].tolist()
-        x, y = (x + column) * stride, (y + line) * stride
-        right = exp(min(log_width, _LARGEST)) * stride / 2
-        down = exp(min(log_height, _LARGEST)) * stride / 2
-        return objectness * person, x - right, y - down, x + right, y + down
+    def _candidates(self, likely: list[int], heads: list[list[float]]) -> list[Candidate]:
+        """Some output rows as score and corners in pixels of the input, best first."""
+        found = []
+        for cell, (x, y, log_width, log_height, objectness, person) in zip(
+            likely, heads, strict=True
+        ):
+            score = objectness * person
+            if score >= self._limits.score:
+                column, line, stride = self._cells[cell]
+                x, y = (x + column) * stride, (y + line) * stride
+                right = exp(min(log_width, _LARGEST)) * stride / 2
+                down = exp(min(log_height, _LARGEST)) * stride / 2
+                found.append((score, x - right, y - down, x + right, y + down))
+        found.sort(reverse=True)
+        return found
 
 
 def build_detector(entry: ModelEntry, runtime: Run) -> YoloxDetector:
@@ -154,21 +162,20 @@ def suppress(candidates: list[Candidate], most_overlap: float) -> list[Candidate
         Those that stay, best first.
     """
     kept: list[Candidate] = []
+    # Intersection over union > most_overlap, without the division.
+    share = most_overlap / (1 + most_overlap)
     for one in candidates:
-        if not any(_same(one, other, most_overlap) for other in kept):
+        _, left, top, right, bottom = one
+        area = (right - left) * (bottom - top)
+        for _, left2, top2, right2, bottom2 in kept:
+            width = (right if right < right2 else right2) - (left if left > left2 else left2)
+            height = (bottom if bottom < bottom2 else bottom2) - (top if top > top2 else top2)
+            both = area + (right2 - left2) * (bottom2 - top2)
+            if width > 0 and height > 0 and width * height > share * both:
+                break
+        else:
             kept.append(one)
     return kept
-
-
-def _same(one: Candidate, other: Candidate, most_overlap: float) -> bool:
-    _, left, top, right, bottom = one
-    _, left2, top2, right2, bottom2 = other
-    width, height = min(right, right2) - max(left, left2), min(bottom, bottom2) - max(top, top2)
-    if width <= 0 or height <= 0:
-        return False
-    areas = (right - left) * (bottom - top) + (right2 - left2) * (bottom2 - top2)
-    # Intersection over union without the division.
-    return width * height * (1 + most_overlap) > most_overlap * areas
 
 
 def _detections(frame: Frame, kept: list[Candidate], size: tuple[int, int]) -> Detections:

@@ -24,7 +24,7 @@ from edge_agent.observations import Floats, Frame
 from edge_agent.pipeline import STAGES, Models, build_pipeline, open_models, with_clip
 
 Run = Callable[[NDArray[Any]], list[NDArray[Any]]]
-ROUNDS = 5
+ROUNDS = 7
 _WARM_FRAMES = 100
 # Frames whose time lies around the median stand for the median frame, whose stages then add up.
 _MIDDLE = (40, 60)
@@ -73,8 +73,9 @@ def measure(site: Site, models: Models, rounds: int) -> dict[str, Any]:
     """Play the clip to warm up and note the pose inputs, then `rounds` times with a stop watch.
 
     Each frame is timed through the pipeline and, right before or right after in turn, as the bare
-    inference of the same sessions on the same inputs. Per frame the median over the rounds
-    counts, so that one hiccup of the machine on one side does not pass for overhead.
+    inference of the same sessions on the same inputs. The overhead of a frame is the median over
+    the rounds of the ratio of such a pair: the two share what the machine was doing just then, and
+    a hiccup on one side of one pair does not pass for overhead.
     """
     rss_mb = _warm_up(site, models)
     poses = _pose_inputs(site, models)
@@ -91,8 +92,7 @@ def measure(site: Site, models: Models, rounds: int) -> dict[str, Any]:
             frame_s[i, j] = watch.total_s
             laps[i, j] = watch.laps
             bare_s[i, j] = bare if before else _bare(models, frame, poses[j])
-    report = _report(np.median(frame_s, axis=0), np.median(bare_s, axis=0), laps.mean(axis=0))
-    return {**report, "rss_mb": rss_mb}
+    return {**_report(frame_s, bare_s, laps), "rss_mb": rss_mb}
 
 
 def _warm_up(site: Site, models: Models) -> float:
@@ -163,17 +163,18 @@ class _Watch:
 
 
 def _report(frame_s: Floats, bare_s: Floats, laps: Floats) -> dict[str, Any]:
-    low, high = np.percentile(frame_s, _MIDDLE)
-    middle = laps[(frame_s >= low) & (frame_s <= high)]
-    share = middle.mean(axis=0) / middle.sum(axis=1).mean()
-    typical_ms = float(np.median(frame_s)) * 1e3
+    """Sum up [rounds, frames] of whole frames and bare inference, [rounds, frames, stages]."""
+    frame_ms = np.median(frame_s, axis=0) * 1e3
+    low, high = np.percentile(frame_ms, _MIDDLE)
+    middle = laps[:, (frame_ms >= low) & (frame_ms <= high)].mean(axis=(0, 1))
+    share = middle / middle.sum()
     return {
-        "frames": len(frame_s),
-        "frame_ms": _percentiles(frame_s * 1e3),
-        "inference_ms": _percentiles(bare_s * 1e3),
-        "overhead": _percentiles(frame_s / bare_s),
+        "frames": len(frame_ms),
+        "frame_ms": _percentiles(frame_ms),
+        "inference_ms": _percentiles(np.median(bare_s, axis=0) * 1e3),
+        "overhead": _percentiles(np.median(frame_s / bare_s, axis=0)),
         "stages_ms": {
-            name: round(float(part) * typical_ms, 4)
+            name: round(float(part * np.median(frame_ms)), 4)
             for name, part in zip(STAGES, share, strict=True)
         },
     }

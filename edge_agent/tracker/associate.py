@@ -5,7 +5,6 @@ from __future__ import annotations
 FREE = -1
 # (squared distance in squares of the track's reach: 0 = same, 1 = too far; row; column)
 Edge = tuple[float, int, int]
-_Worth = dict[tuple[int, int], float]
 
 # Exchanges settle in one pass nearly always; the bound keeps a frame's time bounded.
 _PASSES = 3
@@ -19,11 +18,30 @@ class Assignment:
         row_of: for each column its row, or FREE.
     """
 
-    __slots__ = ("column_of", "row_of")
+    __slots__ = ("_far", "column_of", "row_of")
 
     def __init__(self, rows: int, columns: int) -> None:
         self.column_of = [FREE] * rows
         self.row_of = [FREE] * columns
+        self._far = [0.0] * rows
+
+    def add_undisputed(self, pairs: list[int]) -> bool:
+        """Match all pairs if no two of them share a row or a column; else none.
+
+        Args:
+            pairs: row * columns + column.
+        """
+        column_of, row_of = self.column_of, self.row_of
+        columns = len(row_of)
+        for pair in pairs:
+            row = pair // columns
+            column = pair - row * columns
+            if column_of[row] >= 0 or row_of[column] >= 0:
+                self.__init__(len(column_of), columns)
+                return False
+            column_of[row] = column
+            row_of[column] = row
+        return True
 
     def add(self, edges: list[Edge]) -> None:
         """Match rows and columns that are still free.
@@ -36,52 +54,77 @@ class Assignment:
         Args:
             edges: possible matches of free rows and columns, nearest first.
         """
-        column_of, row_of = self.column_of, self.row_of
+        column_of, row_of, far_of = self.column_of, self.row_of, self._far
         contested = []
         for edge in edges:
-            _, row, column = edge
+            far, row, column = edge
             if column_of[row] < 0 and row_of[column] < 0:
                 column_of[row] = column
                 row_of[column] = row
+                far_of[row] = far
             else:
                 contested.append(edge)
-        if contested:
-            worth = {(row, column): (1 - far) ** 2 for far, row, column in edges}
-            for _ in range(_PASSES):
-                swapped = self._swap(contested, worth)
-                if not (self._shift(contested, worth) or swapped):
-                    break
+        if len(contested) > 1:  # either exchange takes two edges that are not in use
+            _Exchange(self, self._far, contested).run()
 
-    def _swap(self, contested: list[Edge], worth: _Worth) -> bool:
+
+class _Exchange:
+    """Betters a matching by edges that it does not use."""
+
+    __slots__ = ("_column_of", "_row_of", "_spare", "_worth")
+
+    def __init__(self, found: Assignment, far_of: list[float], contested: list[Edge]) -> None:
+        self._column_of, self._row_of = found.column_of, found.row_of
+        self._worth = [(1 - far) ** 2 for far in far_of]  # of each row's match
+        self._spare = {(row, column): (1 - far) ** 2 for far, row, column in contested}
+
+    def run(self) -> None:
+        """Exchange until nothing is gained any more, or long enough."""
+        for _ in range(_PASSES):
+            gained = self._swap()
+            if not (self._shift() or gained):
+                break
+
+    def _swap(self) -> bool:
         """Let two matched rows trade columns where that is worth more."""
-        column_of, row_of = self.column_of, self.row_of
-        changed = False
-        for _, row, column in contested:
+        column_of, row_of, spare, worth = self._column_of, self._row_of, self._spare, self._worth
+        gained = False
+        for row, column in list(spare):
             mine, owner = column_of[row], row_of[column]
-            if mine in (FREE, column) or owner == FREE:
+            if FREE in (mine, owner):
                 continue
-            back = worth.get((owner, mine), 0.0)
-            if worth[row, column] + back > worth[row, mine] + worth[owner, column]:
-                column_of[row], row_of[column] = column, row
-                column_of[owner], row_of[mine] = (mine, owner) if back else (FREE, FREE)
-                changed = True
-        return changed
+            there, back = spare.get((row, column)), spare.get((owner, mine))
+            if there is None or back is None or there + back <= worth[row] + worth[owner]:
+                continue
+            del spare[row, column], spare[owner, mine]
+            spare[row, mine], spare[owner, column] = worth[row], worth[owner]
+            self._match(row, column, there)
+            self._match(owner, mine, back)
+            gained = True
+        return gained
 
-    def _shift(self, contested: list[Edge], worth: _Worth) -> bool:
+    def _shift(self) -> bool:
         """Let a free row take a column whose row can move on to a free one."""
-        column_of, row_of = self.column_of, self.row_of
-        ways_out = [e for e in contested if row_of[e[2]] == FREE and column_of[e[1]] != FREE]
-        changed = False
-        for _, row, column in contested if ways_out else ():
+        column_of, row_of, spare, worth = self._column_of, self._row_of, self._spare, self._worth
+        ways: dict[int, tuple[float, int]] = {}
+        for (row, column), value in spare.items():
+            if row_of[column] == FREE and value > ways.get(row, (0.0, 0))[0]:
+                ways[row] = value, column
+        gained = False
+        for row, column in list(spare) if ways else ():
             owner = row_of[column]
-            if column_of[row] != FREE or owner == FREE:
+            if column_of[row] != FREE or owner not in ways:
                 continue
-            for _, other, way in ways_out:
-                if other != owner or row_of[way] != FREE:
-                    continue
-                if worth[row, column] + worth[owner, way] > worth[owner, column]:
-                    column_of[row], row_of[column] = column, row
-                    column_of[owner], row_of[way] = way, owner
-                    changed = True
-                    break
-        return changed
+            value, way = ways[owner]
+            if row_of[way] == FREE and spare[row, column] + value > worth[owner]:
+                there = spare.pop((row, column))
+                del spare[owner, way]
+                spare[owner, column] = worth[owner]
+                self._match(row, column, there)
+                self._match(owner, way, value)
+                del ways[owner]
+                gained = True
+        return gained
+
+    def _match(self, row: int, column: int, value: float) -> None:
+        self._column_of[row], self._row_of[column], self._worth[row] = column, row, value

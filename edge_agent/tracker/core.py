@@ -68,8 +68,10 @@ class Tracker:
         self._ms = 0
         self._next_id = 1
         # One column a track, and a last one that is none: a place for new tracks to come from.
-        self._state = motion.newborn(config.speed)
-        self._newborn = self._step(0).dot(self._state)[:, 0]
+        self._state = motion.newborn(config.speed, config.confirm_s)
+        self._newborn = self._learn(0).dot(self._state)[:, 0]
+        self._longest = round(config.lost_s * 1000)
+        self._near = (config.reach_low / config.reach) ** 2
 
     def update(self, detections: Detections) -> Tracks:
         """Take one frame's detections, an empty one's too, and tell who they are.
@@ -84,119 +86,116 @@ class Tracker:
         boxes, scores, keypoints = detections.boxes, detections.scores, detections.keypoints
         measured = self._measured.rows(boxes)
         tracks = self._predict(detections.t)
-        listed = scores.tolist()
-        found = self._associate(tracks, measured, listed)
+        found = self._associate(tracks, measured, scores.tolist())
         rows = found.row_of
-        if FREE in rows:
-            columns, rows = self._admit(rows, listed, tracks)
-            if len(columns) < len(listed):
-                kept = np.array(columns, dtype=np.intp)
-                boxes, scores, measured = boxes[kept], scores[kept], measured[:, kept]
-                keypoints = None if keypoints is None else keypoints[kept]
-        count = len(rows)
-        tracks = tracks.take(rows + self._lost(found.column_of, tracks), 1)
-        seen = tracks[:, :count]
-        if found.row_of is not rows:
-            self._name(seen, rows, len(found.column_of))
+        new = [column for column, row in enumerate(rows) if row == FREE] if FREE in rows else []
+        if new:
+            columns, rows, new = self._admit(rows, new, scores, tracks)
+            if len(columns) < len(scores):
+                boxes, scores = boxes[columns], scores[columns]
+                measured = measured.take(columns, 1)
+                keypoints = None if keypoints is None else keypoints[columns]
+        seen = tracks.take(rows, 1)
+        for column in new:
+            seen[motion.ID, column] = self._next_id
+            self._next_id += 1
         motion.correct(seen, measured[:6])
-        self._state = tracks[: motion.ROWS]
+        rest = tracks[: motion.ROWS].take(self._lost(found.column_of, tracks), 1)
+        self._state = np.concatenate((seen[: motion.ROWS], rest), 1)
         return Tracks(
             detections.t,
             seen[motion.ID].astype(np.int64),
             boxes,
             scores,
-            seen[motion.AGE] >= self._config.confirm_s,
+            np.signbit(seen[motion.YOUTH]),
             keypoints,
         )
 
     def _predict(self, t: float) -> Floats:
-        """All rows of the tracks at time t and of the one that is none, [51, tracks + 1]."""
+        """All rows of the tracks at time t and of the one that is none, [54, tracks + 1]."""
         ms = round(t * 1000)  # rounded here, not by the step: steps then add up to the true time
         step, self._ms = ms - self._ms, ms
-        if not 0 <= step <= self._config.lost_s * 1000:
+        if not 0 <= step <= self._longest:
             self._state, step = self._state[:, -1:], 0
-        return self._step(step).dot(self._state)
+        matrix = self._steps.get(step)
+        if matrix is None:
+            matrix = self._learn(step)
+        tracks: Floats = matrix.dot(self._state)
+        return tracks
 
-    def _step(self, ms: int) -> Floats:
-        known = self._steps.get(ms)
-        if known is None:
-            if len(self._steps) >= _STEPS:
-                self._steps.clear()
-            c = self._config
-            known = self._steps[ms] = motion.prediction(
-                ms / 1000, c.speed, c.memory_s, c.jitter**2, c.reach, self._weights
-            )
-        return known
+    def _learn(self, ms: int) -> Floats:
+        if len(self._steps) >= _STEPS:
+            self._steps.clear()
+        c = self._config
+        self._steps[ms] = motion.prediction(
+            ms / 1000, c.speed, c.memory_s, c.jitter**2, c.reach, self._weights
+        )
+        return self._steps[ms]
 
     def _associate(self, tracks: Floats, measured: Floats, scores: list[float]) -> Assignment:
-        """Match detections of high score first, then the others with the tracks left over."""
-        count = tracks.shape[1] - 1
-        found = Assignment(count, len(scores))
-        if not count or not scores:
+        """Match detections of high score first, then the others with the tracks left over.
+
+        Distance, not intersection over union: that is 0 for all boxes a step apart, be it a short
+        or a long one, and at five frames a second a step is often wider than the person.
+        """
+        columns = len(scores)
+        found = Assignment(tracks.shape[1] - 1, columns)
+        squared = tracks[motion.SQUARED]
+        squared *= squared
+        # Squared distance less squared reach: the sign bit tells who is within.
+        excess = tracks[motion.COMPARED].T.dot(measured[6:]).ravel()
+        near = np.signbit(excess).nonzero()[0]
+        pairs = near.tolist()
+        if found.add_undisputed(pairs) and min(scores, default=1.0) >= self._config.high_score:
             return found
-        edges = _edges(tracks, measured)
-        bound = self._config.high_score
-        if min(scores) >= bound:
-            found.add(edges)
-            return found
-        found.add([edge for edge in edges if scores[edge[2]] >= bound])
-        near = (self._config.reach_low / self._config.reach) ** 2
-        found.add(
-            [
-                edge
-                for edge in edges
-                if scores[edge[2]] < bound and edge[0] < near and found.column_of[edge[1]] == FREE
-            ]
-        )
+        limits = tracks[motion.LIMIT].tolist()
+        edges = [
+            (1.0 + value / limits[pair // columns], pair // columns, pair % columns)
+            for value, pair in zip(excess[near].tolist(), pairs, strict=True)
+        ]
+        self._settle(found, edges, scores)
         return found
 
+    def _settle(self, found: Assignment, edges: list[Edge], scores: list[float]) -> None:
+        bound = self._config.high_score
+        edges.sort()
+        high, low = [], []
+        for edge in edges:
+            if scores[edge[2]] >= bound:
+                high.append(edge)
+            elif edge[0] < self._near:
+                low.append(edge)
+        found.add(high)
+        if low:
+            found.add([edge for edge in low if found.column_of[edge[1]] == FREE])
+
     def _admit(
-        self, row_of: list[int], scores: list[float], tracks: Floats
-    ) -> tuple[list[int], list[int]]:
-        """The columns that are tracks from now on, and the row of each: the last one if new."""
+        self, row_of: list[int], free: list[int], scores: Floats, tracks: Floats
+    ) -> tuple[list[int], list[int], list[int]]:
+        """Begin tracks, and leave out what has too low a score for that.
+
+        Returns:
+            The columns that stay, the row of each (the last one if new), and which of them are new.
+        """
         blank = tracks.shape[1] - 1
         tracks[:, blank] = self._newborn
         bound = self._config.high_score
-        columns = [c for c, row in enumerate(row_of) if row != FREE or scores[c] >= bound]
-        return columns, [blank if row_of[c] == FREE else row_of[c] for c in columns]
-
-    def _name(self, seen: Floats, rows: list[int], blank: int) -> None:
-        for column, row in enumerate(rows):
-            if row == blank:
-                seen[motion.ID, column] = self._next_id
-                self._next_id += 1
+        out = {column for column in free if scores[column] < bound}
+        columns = [column for column in range(len(row_of)) if column not in out]
+        rows = [row_of[column] if row_of[column] != FREE else blank for column in columns]
+        return columns, rows, [place for place, row in enumerate(rows) if row == blank]
 
     def _lost(self, column_of: list[int], tracks: Floats) -> list[int]:
         """Rows to keep though nobody was seen there, and the one that is no track."""
         kept = []
         if FREE in column_of:
             c = self._config
-            age, unseen = tracks[motion.AGE].tolist(), tracks[motion.UNSEEN].tolist()
+            youth, unseen = tracks[motion.AGES].tolist()
             for row, column in enumerate(column_of):
                 if column == FREE:
-                    confirmed = age[row] - unseen[row] >= c.confirm_s
+                    confirmed = youth[row] + unseen[row] < 0
                     if unseen[row] <= (c.lost_s if confirmed else c.tentative_s):
                         kept.append(row)
         kept.append(len(column_of))
         return kept
 
-
-def _edges(tracks: Floats, measured: Floats) -> list[Edge]:
-    """Pairs of a track and a detection within its reach, nearest first.
-
-    Distance, not intersection over union: that is 0 for all boxes a step apart, be it a short or a
-    long one, and at five frames a second a step is often wider than the person.
-    """
-    squared = tracks[motion.SQUARED]
-    squared *= squared
-    # Squared distance less squared reach; the sign bit tells who is within.
-    excess = tracks[motion.COMPARED, :-1].T.dot(measured[6:]).ravel()
-    pairs = np.signbit(excess).nonzero()[0]
-    limits = tracks[motion.LIMIT].tolist()
-    columns = measured.shape[1]
-    edges = []
-    for value, pair in zip(excess[pairs].tolist(), pairs.tolist(), strict=True):
-        row = pair // columns
-        edges.append((1.0 + value / limits[row], row, pair - row * columns))
-    edges.sort()
-    return edges

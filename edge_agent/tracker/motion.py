@@ -26,19 +26,24 @@ from edge_agent.observations import Floats
 # x, y; CHANGE is what the last update adds to each of them.
 PLACE, CHANGE = slice(0, 6), slice(6, 12)
 ONE = 12  # constant 1, which carries the model's noise
-ID, AGE, UNSEEN = 13, 14, 15  # seconds since the first and since the last detection
-SPEED_VARIANCE, LEARNT = 16, 17  # (heights/s)^2, and how much of it the last update took away
-# The last update's gains, in the order of the coordinates; two of the six are enough as state.
-GAIN = slice(18, 24)
-ROWS = 21
-_SPEED_GAIN, _PLACE_GAIN = 18, 20
+ID = 13
+SPEED_VARIANCE = 14  # (heights/s)^2
+YOUTH, UNSEEN = 15, 16  # seconds until confirmed (below 0: it is), seconds since last detected
+LEARNT = 17  # how much of SPEED_VARIANCE the last update took away
+AGES = slice(15, 17)
+SETTLED = slice(16, 18)
+# The last update's gains: a 0, then in the order of the coordinates; what the cut at ROWS leaves
+# of them is enough as state.
+GAIN = slice(18, 25)
+ROWS = 22
+_SPEED_GAIN, _PLACE_GAIN = 19, 21
 # Rows below the state.
-SPREAD = slice(24, 30)  # covariance of the velocity with the place (twice), variance of the place
-DOUBT = slice(30, 36)  # variance of the difference to a detection, six times
-EXPECTED = slice(36, 42)  # of a detection: x, y, width, height, x, y
-COMPARED = slice(38, 51)  # factors of the distance to a detection, row by row those of Measured
-SQUARED = slice(46, 51)  # of these, to be squared first
-LIMIT = 50  # squared reach, once it is squared
+SPREAD = slice(25, 32)  # 0, covariance of velocity and place (twice), variance of the place
+DOUBT = slice(32, 39)  # variance of the difference to a detection, seven times
+EXPECTED = slice(39, 45)  # of a detection: x, y, width, height, x, y
+COMPARED = slice(41, 54)  # factors of the distance to a detection, row by row those of Measured
+SQUARED = slice(49, 54)  # of these, to be squared first
+LIMIT = 53  # squared reach, once it is squared
 
 # Of the coordinates.
 _HEIGHT = 3
@@ -52,10 +57,11 @@ _UNKNOWN = 1e9
 _ROOMS = 64
 
 
-def newborn(speed: float) -> Floats:
+def newborn(speed: float, confirm_s: float) -> Floats:
     """The state [ROWS, 1] of a track before its first box, which knows no place."""
     column = np.zeros((ROWS, 1))
     column[ONE] = 1.0
+    column[YOUTH] = confirm_s
     column[SPEED_VARIANCE] = speed * speed
     column[_PLACE_GAIN] = _UNKNOWN
     return column
@@ -64,7 +70,7 @@ def newborn(speed: float) -> Floats:
 def prediction(
     dt: float, speed: float, memory_s: float, noise: float, reach: float, weights: Floats
 ) -> Floats:
-    """Matrix [51, ROWS] that moves the state on by ``dt`` seconds.
+    """Matrix [54, ROWS] that moves the state on by ``dt`` seconds.
 
     Args:
         dt: seconds since the last frame, 0 or more.
@@ -98,23 +104,24 @@ def prediction(
     place[_CENTRE] += carried * place[_VELOCITY]
     place[_VELOCITY] *= kept
 
-    compared = place[_SIZE_AND_CENTRE]
     nothing = np.zeros((1, ROWS))
-    since = now[[AGE, UNSEEN]] + dt * now[ONE]
-    gain = [covariance / noise] * 2 + [place_variance / noise] * 4
-    state = [place, nothing.repeat(6, 0), now[[ONE, ID]], since, [velocity_variance], nothing]
-    spread = np.array([covariance] * 2 + [place_variance] * 4)
-    doubt = np.array([place_variance + noise * now[ONE]] * 6)
-    squared = [compared, [reach * place[_HEIGHT]]]
+    spread = np.array([nothing[0], *[covariance] * 2, *[place_variance] * 4])
     return np.vstack(
         [
-            *state,
-            gain,
+            place,
+            nothing.repeat(6, 0),
+            now[[ONE, ID]],
+            velocity_variance,
+            now[YOUTH] - dt * now[ONE],
+            now[UNSEEN] + dt * now[ONE],
+            nothing,
+            spread / noise,
             spread,
-            doubt,
+            [place_variance + noise * now[ONE]] * 7,
             place[_LIKE_DETECTION],
             weights[:, None] * now[ONE],
-            *squared,
+            place[_SIZE_AND_CENTRE],
+            reach * place[_HEIGHT],
         ]
     )
 
@@ -161,11 +168,10 @@ def correct(tracks: Floats, measured: Floats) -> None:
     """Kalman's update, in place; the next prediction applies what it notes down.
 
     Args:
-        tracks: [51, N] as predicted.
+        tracks: [54, N] as predicted.
         measured: [6, N], rows as EXPECTED.
     """
     spread = tracks[SPREAD]
     gain = np.divide(spread, tracks[DOUBT], out=tracks[GAIN])
-    np.multiply(measured - tracks[EXPECTED], gain, out=tracks[CHANGE])
-    np.multiply(gain[0], spread[0], out=tracks[LEARNT])
-    tracks[UNSEEN] = 0.0
+    np.multiply(measured - tracks[EXPECTED], gain[1:], out=tracks[CHANGE])
+    np.multiply(gain[:2], spread[:2], out=tracks[SETTLED])  # its first row is 0: just seen
