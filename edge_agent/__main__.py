@@ -97,7 +97,13 @@ def _service(name: str, words: list[str]) -> int:
         "--state",
         type=Path,
         default=Path(os.environ.get("STATE_DIRECTORY", ".run")),
-        help="folder of outbox.db and health files (default: $STATE_DIRECTORY, else .run)",
+        help="folder of outbox.db (default: $STATE_DIRECTORY, else .run)",
+    )
+    parser.add_argument(
+        "--run",
+        type=Path,
+        default=os.environ.get("RUNTIME_DIRECTORY"),
+        help="folder of the health files, in RAM (default: $RUNTIME_DIRECTORY, else that of state)",
     )
     if name == "vision":
         parser.add_argument("--records", type=Path, help="write what is published here too")
@@ -112,10 +118,10 @@ def _service(name: str, words: list[str]) -> int:
     if name == "vision":
         from edge_agent.services import vision
 
-        return vision.main(site, args.state, stop, records=args.records)
+        return vision.main(site, args.state, stop, records=args.records, run=args.run)
     from edge_agent.services import uplink
 
-    return uplink.main(site, args.state, stop, drain=args.drain)
+    return uplink.main(site, args.state, stop, drain=args.drain, run=args.run)
 
 
 def _stop_on_signal() -> threading.Event:

@@ -24,6 +24,7 @@ from edge_agent.bench.desk import Desk, Program, desk, services, until_over
 from edge_agent.clock import SystemClock
 from edge_agent.config import Broker, Site, load_site, read_yaml
 from edge_agent.errors import InputError, ShelflightError
+from edge_agent.health import joined, read_all
 
 HOW = """There is no built-in model and scene yet. Name a recording, its site file and the models:
 
@@ -32,13 +33,9 @@ HOW = """There is no built-in model and scene yet. Name a recording, its site fi
 READY_S = 30.0
 _OURS = ("*.db", "*.db-*", "*.db.*", "*.log", "*.health.json", "records.jsonl", "uplink.session")
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-_COLUMNS = (
-    ("zone", "zone"),
-    ("visits", "pass_bys"),
-    ("stops", "stops"),
-    ("engaged", "engaged"),
-    ("dwell", "dwell_s"),
-)
+_COLUMNS = ("zone", "visits", "stops", "engaged", "mean dwell", "")
+_BAR = 24
+_FULL_BAR_S = 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,9 +63,10 @@ def main(args: argparse.Namespace) -> int:
     with desk(state) as table, contextlib.suppress(KeyboardInterrupt):
         address = _start(table, site, resolved, state, (broker, embedded))
         _introduce(console, site, broker, embedded, address, state)
-        code = _watch(console, table, (resolved, state), address)
+        code = _watch(console, table, site, (resolved, state), address)
         if code == 0:
-            console.print(_totals(address, done=True))
+            rows = _totals(address)
+            console.print(_table(rows), _summary(rows))
         return code
     return 130
 
@@ -140,13 +138,14 @@ def _start(table: Desk, site: Site, resolved: Path, state: Path, where: tuple[Br
     return address
 
 
-def _watch(console: Console, table: Desk, unit: tuple[Path, Path], address: str) -> int:
+def _watch(console: Console, table: Desk, site: Site, unit: tuple[Path, Path], address: str) -> int:
     """Show the counts as they come in, until the recording is over and everything is sent."""
     clock = SystemClock()
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
         def redraw(seconds: float) -> None:
-            live.update(_totals(address, done=False), refresh=True)
+            progress = _progress(unit[1], site.unit.id, clock.wall())
+            live.update(Group(_table(_totals(address)), progress), refresh=True)
             clock.sleep(seconds)
 
         return until_over(table, *unit, redraw)
@@ -173,19 +172,41 @@ def _introduce(
     )
 
 
-def _totals(address: str, done: bool) -> Group:
-    """What the sink holds, as a table."""
-    answer = _get(address, "/v1/counts?by=total") or {}
-    rows: list[dict[str, Any]] = answer.get("totals", [])
-    table = Table(title="at the sink" if done else "at the sink so far")
-    for title, _ in _COLUMNS:
-        table.add_column(title, justify="left" if title == "zone" else "right")
+def _totals(address: str) -> list[dict[str, Any]]:
+    """The sums that the sink holds, a row a zone."""
+    found: list[dict[str, Any]] = (_get(address, "/v1/counts?by=total") or {}).get("totals", [])
+    return found
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    """Those as a table, with a bar of the mean dwell."""
+    table = Table(title="at the sink", min_width=60)
+    for title in _COLUMNS:
+        table.add_column(title, justify="left" if title in ("zone", "") else "right")
     for row in rows:
-        dwell = f"{row['dwell_s']:.1f} s"
-        table.add_row(*(dwell if key == "dwell_s" else str(row[key]) for _, key in _COLUMNS))
+        dwell = row["mean_dwell_s"]
+        told = "-" if dwell is None else f"{dwell:.1f} s"
+        bar = "\u2588" * round(_BAR * min(1.0, (dwell or 0.0) / _FULL_BAR_S))
+        counts = (str(row[key]) for key in ("pass_bys", "stops", "engaged"))
+        table.add_row(row["zone"], *counts, told, Text(bar, style="green"))
+    return table
+
+
+def _progress(state: Path, unit: str, now: float) -> Text:
+    """What the unit is doing, from its services' health files."""
+    health = joined(read_all(state), unit, now)
+    if health is None or health.analysed is None:
+        return Text("starting", style="dim")
+    waiting = "" if health.waiting is None else f", {health.waiting} windows on their way"
+    troubles = "".join(f", {trouble.value}" for trouble in health.troubles)
+    speed = "" if health.fps is None else f" ({health.fps:.0f}/s)"
+    return Text(f"{health.analysed} frames analysed{speed}{waiting}{troubles}", style="dim")
+
+
+def _summary(rows: list[dict[str, Any]]) -> Text:
     visits = sum(row["pass_bys"] for row in rows)
-    last = f"{visits} visits in the sink" if done else "counting; a window is sent when it is over"
-    return Group(table, Text(last, style="bold" if done else "dim"))
+    plural = "visit" if visits == 1 else "visits"
+    return Text(f"{visits} {plural} in the sink", style="bold green")
 
 
 def _get(address: str, path: str) -> dict[str, Any] | None:

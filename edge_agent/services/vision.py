@@ -23,7 +23,7 @@ from edge_agent.records import Health, Quality, Trouble
 
 log = logging.getLogger("shelflight.vision")
 
-HEALTH_S = 10.0
+HEALTH_S = 2.0
 # A camera that went away is tried again after this, doubling up to the most.
 RETRY_S, RETRY_MOST_S = 1.0, 30.0
 _RECORDINGS = frozenset({Source.FILE, Source.RECORDED})
@@ -69,7 +69,8 @@ class Vision:
 
     Args:
         site: its configuration.
-        state: the folder of the outbox and the health file.
+        state: the folder of the outbox.
+        run: the folder of the health file, in RAM on a unit.
         clock: time.
         records: where the published payloads are written too, for the bench.
         pause: waits so many seconds, or until the service is told to stop; None = the
@@ -85,6 +86,7 @@ class Vision:
         self,
         site: Site,
         state: Path,
+        run: Path,
         clock: Clock,
         records: Path | None = None,
         pause: Callable[[float], object] | None = None,
@@ -93,7 +95,7 @@ class Vision:
     ) -> None:
         self._site = site
         self._clock = clock
-        self._health_path = state / "vision.health.json"
+        self._health_path = run / "vision.health.json"
         self._started = clock.monotonic()
         self._pipeline = pipeline or build_pipeline(site, epoch_of(site, clock))
         self._pause = pause or clock.sleep
@@ -208,6 +210,7 @@ def main(
     stop: threading.Event,
     records: Path | None = None,
     clock: Clock | None = None,
+    run: Path | None = None,
 ) -> int:
     """Run until the recording is over or `stop` is set.
 
@@ -217,10 +220,12 @@ def main(
     Raises:
         InputError: the models or the recording cannot be used.
     """
-    state.mkdir(parents=True, exist_ok=True)
+    run = run or state
+    for folder in (state, run):
+        folder.mkdir(parents=True, exist_ok=True)
     if site.privacy.k > 1:
         log.warning("privacy.k is %d, but small counts are not merged yet: k = 1", site.privacy.k)
-    with Vision(site, state, clock or SystemClock(), records, stop.wait) as vision:
+    with Vision(site, state, run, clock or SystemClock(), records, stop.wait) as vision:
         while not stop.is_set() and vision.step():
             pass
     return 0

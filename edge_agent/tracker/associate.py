@@ -1,4 +1,4 @@
-"""Which detection is which track: near ones first, then exchanges where two contend."""
+"""Which detection is which track: the nearest first, then exchanges where two contend."""
 
 from __future__ import annotations
 
@@ -25,11 +25,19 @@ class Assignment:
         self.row_of = [FREE] * columns
         self._far = [0.0] * rows
 
+    def clear(self) -> None:
+        """Free all rows and columns."""
+        self.column_of = [FREE] * len(self.column_of)
+        self.row_of = [FREE] * len(self.row_of)
+
     def add_undisputed(self, pairs: list[int]) -> bool:
-        """Match all pairs if no two of them share a row or a column; else none.
+        """Match pairs as they come, up to the first whose row or column is taken already.
 
         Args:
             pairs: row * columns + column.
+
+        Returns:
+            Whether there was none such, so that no other matching is possible.
         """
         column_of, row_of = self.column_of, self.row_of
         columns = len(row_of)
@@ -37,7 +45,6 @@ class Assignment:
             row = pair // columns
             column = pair - row * columns
             if column_of[row] >= 0 or row_of[column] >= 0:
-                self.__init__(len(column_of), columns)
                 return False
             column_of[row] = column
             row_of[column] = row

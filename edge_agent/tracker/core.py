@@ -24,31 +24,34 @@ class TrackerConfig:
     ByteTrack.
 
     Args:
-        speed: standard deviation of walking speed, heights a second. Adults walk 1.3 m/s with
-            heights of 1.7 m, in all directions, and stand half of the time in a shop.
+        speed: standard deviation of walking speed along one axis, heights a second. Adults walk
+            1.3 m/s at heights of 1.7 m, in any direction, and in a shop stand half of the time.
         memory_s: seconds for which a velocity is kept on average.
         jitter: standard deviation of a detected box's centre and size, heights; detectors and
             hand-drawn boxes alike have 2 to 4 %.
-        reach: how far from its expected place a detection may be, heights. About the half width
-            of a person with its shadow; a step of 0.2 s at walking pace is 0.16.
+        reach: how far from its expected place a detection may be, heights: about half a person's
+            width and a quarter of a second's walk.
         reach_low: the same for a detection of low score, which continues tracks only.
-        size_weight: what a difference in width or height counts beside one in place.
-        aspect: width of the picture over its height, as one height across is that much less of
-            the frame's width; 1 where boxes come in pixels.
+        width_weight: what a difference in width counts beside one in place; little, as legs and
+            arms open and close.
+        height_weight: the same of height, which tells people at different distances apart.
+        aspect: width of the picture over its height: a fraction across is so much longer than the
+            same fraction down. 1 where boxes come in pixels.
         high_score: from here a detection can begin a track and is matched first (the two bands of
             ByteTrack, Zhang et al. 2022).
-        confirm_s: a track is confirmed by a detection this many seconds after its first, so never
-            by one frame alone.
+        confirm_s: a track is confirmed by a detection more than so many seconds after its first,
+            so never by one frame alone.
         tentative_s: an unconfirmed track is given up after so many seconds without a detection.
         lost_s: a confirmed one; as long as gaps in a visit are bridged.
     """
 
-    speed: float = 0.6
+    speed: float = 0.5
     memory_s: float = 5.0
     jitter: float = 0.03
     reach: float = 0.3
     reach_low: float = 0.2
-    size_weight: float = 0.6
+    width_weight: float = 0.4
+    height_weight: float = 0.75
     aspect: float = 16 / 9
     high_score: float = 0.5
     confirm_s: float = 0.06
@@ -61,8 +64,9 @@ class Tracker:
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self._config = config = config or TrackerConfig()
-        size, across = config.size_weight**2, config.aspect**2
-        self._weights = np.array([size * across, size, across, 1.0])
+        across = config.aspect
+        weights = [config.width_weight * across, config.height_weight, across, 1.0]
+        self._weights = np.square(weights)
         self._measured = motion.Measured(self._weights)
         self._steps: dict[int, Floats] = {}
         self._ms = 0
@@ -139,13 +143,13 @@ class Tracker:
         or a long one, and at five frames a second a step is often wider than the person.
         """
         columns = len(scores)
-        found = Assignment(tracks.shape[1] - 1, columns)
         squared = tracks[motion.SQUARED]
         squared *= squared
         # Squared distance less squared reach: the sign bit tells who is within.
         excess = tracks[motion.COMPARED].T.dot(measured[6:]).ravel()
         near = np.signbit(excess).nonzero()[0]
         pairs = near.tolist()
+        found = Assignment(tracks.shape[1] - 1, columns)
         if found.add_undisputed(pairs) and min(scores, default=1.0) >= self._config.high_score:
             return found
         limits = tracks[motion.LIMIT].tolist()
@@ -153,10 +157,12 @@ class Tracker:
             (1.0 + value / limits[pair // columns], pair // columns, pair % columns)
             for value, pair in zip(excess[near].tolist(), pairs, strict=True)
         ]
+        found.clear()
         self._settle(found, edges, scores)
         return found
 
     def _settle(self, found: Assignment, edges: list[Edge], scores: list[float]) -> None:
+        """Match where somebody contends or a score is low."""
         bound = self._config.high_score
         edges.sort()
         high, low = [], []
@@ -198,4 +204,3 @@ class Tracker:
                         kept.append(row)
         kept.append(len(column_of))
         return kept
-

@@ -143,7 +143,9 @@ def test_a_camera_that_goes_away_cuts_visits_off_and_is_tried_again(tmp_path, er
         told.extend(health.read_all(tmp_path)[0].troubles)
         clock.sleep(seconds)
 
-    with Vision(configured, tmp_path, clock, pause=pause, pipeline=pipeline, eye=eye) as vision:
+    with Vision(
+        configured, tmp_path, tmp_path, clock, pause=pause, pipeline=pipeline, eye=eye
+    ) as vision:
         while vision.step():
             pass
     assert set(told) == {trouble}
@@ -166,7 +168,7 @@ def test_time_without_a_camera_is_told_as_not_observed(tmp_path):
         clock.now += 10
 
     with Vision(
-        configured, tmp_path, clock, pause=long_pause, pipeline=pipeline, eye=eye
+        configured, tmp_path, tmp_path, clock, pause=long_pause, pipeline=pipeline, eye=eye
     ) as vision:
         while vision.step():
             pass
