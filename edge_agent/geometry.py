@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import hypot
 
 Point = tuple[float, float]
@@ -23,21 +23,20 @@ class Polygon:
     """
 
     points: tuple[Point, ...]
+    _edges: tuple[tuple[Point, Point], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        problem = _problem(self.points)
+        edges = _edges(self.points)
+        problem = _problem(self.points, edges)
         if problem:
             raise ValueError(problem)
-
-    def edges(self) -> list[tuple[Point, Point]]:
-        """Each edge as (start, end)."""
-        return [(a, self.points[i - len(self.points) + 1]) for i, a in enumerate(self.points)]
+        object.__setattr__(self, "_edges", edges)
 
     def contains(self, point: Point) -> bool:
         """Whether the point is inside or on the border (even-odd rule)."""
         x, y = point
         inside = False
-        for (x1, y1), (x2, y2) in self.edges():
+        for (x1, y1), (x2, y2) in self._edges:
             if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
                 inside = not inside
         return inside or self._border_distance(point) <= _EPSILON
@@ -52,14 +51,18 @@ class Polygon:
         Returns:
             The fraction of the way (0 = start, 1 = end), or None where it is not crossed.
         """
-        ways = [_meet(start, end, a, b) for a, b in self.edges()]
+        ways = [_meet(start, end, a, b) for a, b in self._edges]
         return max((way for way in ways if way is not None), default=None)
 
     def _border_distance(self, point: Point) -> float:
-        return min(_segment_distance(point, a, b) for a, b in self.edges())
+        return min(_segment_distance(point, a, b) for a, b in self._edges)
 
 
-def _problem(points: tuple[Point, ...]) -> str | None:
+def _edges(points: tuple[Point, ...]) -> tuple[tuple[Point, Point], ...]:
+    return tuple(zip(points, points[1:] + points[:1], strict=True))
+
+
+def _problem(points: tuple[Point, ...], edges: tuple[tuple[Point, Point], ...]) -> str | None:
     if len(points) < 3:
         return f"a polygon needs at least 3 points, this has {len(points)}"
     for x, y in points:
@@ -67,24 +70,16 @@ def _problem(points: tuple[Point, ...]) -> str | None:
             return f"point [{x:g}, {y:g}] lies outside the frame: 0..1 is allowed"
     if len(set(points)) < len(points):
         return "two corners are the same point"
-    polygon = [(a, points[i - len(points) + 1]) for i, a in enumerate(points)]
-    for i, (a, b) in enumerate(polygon):
-        for c, d in polygon[i + 2 :]:
+    for i, (a, b) in enumerate(edges):
+        for c, d in edges[i + 2 :]:
             if d != a and _meet(a, b, c, d) is not None:
                 return (
                     f"the polygon crosses itself: edge [{a[0]:g}, {a[1]:g}]-[{b[0]:g}, {b[1]:g}] "
                     f"meets edge [{c[0]:g}, {c[1]:g}]-[{d[0]:g}, {d[1]:g}]"
                 )
-    if abs(_doubled_area(points)) < _EPSILON:
+    if abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in edges)) < _EPSILON:
         return "the polygon has no area: its corners lie on one line"
     return None
-
-
-def _doubled_area(points: tuple[Point, ...]) -> float:
-    return sum(
-        x1 * y2 - x2 * y1
-        for (x1, y1), (x2, y2) in zip(points, points[1:] + points[:1], strict=True)
-    )
 
 
 def _segment_distance(p: Point, a: Point, b: Point) -> float:

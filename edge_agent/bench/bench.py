@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import resource
 from collections.abc import Callable, Iterator
@@ -78,6 +79,7 @@ def measure(site: Site, models: Models, rounds: int) -> dict[str, Any]:
     a hiccup on one side of one pair does not pass for overhead.
     """
     rss_mb = _warm_up(site, models)
+    gc.freeze()  # as the vision service does
     poses = _pose_inputs(site, models)
     frame_s, bare_s = np.empty((rounds, len(poses))), np.empty((rounds, len(poses)))
     laps = np.empty((rounds, len(poses), len(STAGES)))

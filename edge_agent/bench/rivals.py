@@ -156,11 +156,12 @@ def walkers(people: int, frames: int = _FRAMES, fps: float = 30.0, seed: int = 0
 def _speed(workers: dict[str, Worker], people: int, rounds: int) -> list[dict[str, Any]]:
     frames = [rows.tolist() for rows in walkers(people)]
     spent: dict[str, list[float]] = {name: [] for name in workers}
-    for name, worker in workers.items():
-        worker.ask("load", f"walkers-{people}", fps=30.0, scale=_SIZE, frames=frames)
+    given = {"fps": 30.0, "scale": _SIZE, "warm_up": _WARM_UP, "frames": frames}
+    for worker in workers.values():
+        worker.ask("load", f"walkers-{people}", **given)
     for _ in range(rounds):
         for name, worker in workers.items():
-            spent[name].append(median(worker.ask("time", f"walkers-{people}")[_WARM_UP:]))
+            spent[name].append(median(worker.ask("time", f"walkers-{people}")))
     rows = []
     for rival in RIVALS:
         ratio = median(a / b for a, b in zip(spent[rival], spent["ours"], strict=True))
@@ -259,14 +260,17 @@ def _show(result: dict[str, Any]) -> None:
     console.print(table)
     if not result["quality"]:
         return
-    table = Table("sequence", "HOTA", *RIVALS, "IDF1", *RIVALS, "goal", "", title="Quality, %")
+    table = Table(title=f"Quality, %: ours | {' | '.join(RIVALS)}")
+    for heading in ("sequence", "HOTA", "IDF1", "of the better", ""):
+        table.add_column(heading, no_wrap=True)
     for row in result["quality"]:
-        table.add_row(
-            row["sequence"],
-            *(f"{100 * row[f][w]:.1f}" for f in ("hota", "idf1") for w in ("ours", *RIVALS)),
-            f">= {row['goal']:g} of the better" if row["goal"] else "",
-            _verdict(row["passed"]) if row["goal"] else "",
-        )
+        figures = [
+            " | ".join(f"{100 * row[figure][who]:.1f}" for who in ("ours", *RIVALS))
+            for figure in ("hota", "idf1")
+        ]
+        judged = row["goal"] is not None
+        goal = f">= {row['goal']:g}" if judged else ""
+        table.add_row(row["sequence"], *figures, goal, _verdict(row["passed"]) if judged else "")
     console.print(table)
 
 

@@ -2,8 +2,8 @@
 
 HOTA: Luiten et al., "HOTA: a higher order metric for evaluating multi-object tracking", IJCV 2021.
 IDF1: Ristani et al., "Performance measures and a data set for multi-target, multi-camera
-tracking", 2016. Figures equal those of TrackEval's code for both (the ``trackers`` package, which
-holds a port of it, is asked for the same figures by the comparison with rivals).
+tracking", 2016. Figures equal those of TrackEval for both (the ``trackers`` package, which
+holds a port of it, gave the same ones on the three sequences to the last digit).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_agent.bench.mot import Sequence
 from edge_agent.observations import Floats
@@ -19,6 +20,9 @@ from edge_agent.observations import Floats
 _ALPHAS = np.arange(0.05, 0.99, 0.05)
 _IDENTITY = 0.5
 _EPSILON = float(np.finfo(np.float64).eps)
+
+# Of a frame: where its people and tracks are in a matrix of all of them, and their overlap.
+_Meeting = tuple[tuple[NDArray[np.intp], ...], Floats]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +70,7 @@ def score(truth: Sequence, result: Sequence) -> Score:
     people, tracks = _numbers(truth), _numbers(result)
     seen, drawn = np.zeros((len(people), 1)), np.zeros((1, len(tracks)))
     alike, close = np.zeros((2, len(people), len(tracks)))
-    both = []
+    both: list[_Meeting] = []
     for frame in frames:
         rows, columns = _places(truth, frame, people), _places(result, frame, tracks)
         seen[rows] += 1
@@ -87,7 +91,7 @@ def score(truth: Sequence, result: Sequence) -> Score:
 
 
 def _hota(
-    both: list[tuple[tuple[Floats, ...], Floats]], global_match: Floats, seen: Floats, drawn: Floats
+    both: list[_Meeting], global_match: Floats, seen: Floats, drawn: Floats
 ) -> tuple[Floats, Floats]:
     counts = np.zeros((len(_ALPHAS), *global_match.shape))
     for (rows, columns), overlap in both:

@@ -39,7 +39,6 @@ def track(
     fps: float,
     size: tuple[int, int],
     every: int = 1,
-    config: TrackerConfig | None = None,
 ) -> list[mot.Row]:
     """Identities for frames 1, 1 + every, 1 + 2 every, ... up to the last with a detection.
 
@@ -48,13 +47,12 @@ def track(
         fps: of the numbering in ``frames``.
         size: width and height of the picture, pixels.
         every: how many frames to step.
-        config: of the tracker.
 
     Returns:
         One row a track and frame in which it was matched, with the detection's own box. A track
         that was never confirmed is left out; one that was has rows from its first detection.
     """
-    tracker = Tracker(config)
+    tracker = Tracker(TrackerConfig(aspect=size[0] / size[1]))
     scale = np.array([*size, *size], dtype=np.float64)
     rows: list[mot.Row] = []
     confirmed: set[int] = set()

@@ -135,7 +135,7 @@ def _models(section: Section) -> ModelsConfig:
 
 def _runtime(section: Section) -> RuntimeConfig:
     runtime = RuntimeConfig(
-        threads=section.whole("threads", 2, 1, 64), providers=section.strings("providers")
+        threads=section.whole("threads", 1, 1, 64), providers=section.strings("providers")
     )
     section.close()
     return runtime

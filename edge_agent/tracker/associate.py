@@ -111,7 +111,7 @@ class _Exchange:
         return gained
 
     def _shift(self) -> bool:
-        """Let a free row take a column whose row can move on to a free one."""
+        """Let a row take a column whose row can move on to a free one."""
         column_of, row_of, spare, worth = self._column_of, self._row_of, self._spare, self._worth
         ways: dict[int, tuple[float, int]] = {}
         for (row, column), value in spare.items():
@@ -119,18 +119,21 @@ class _Exchange:
                 ways[row] = value, column
         gained = False
         for row, column in list(spare) if ways else ():
-            owner = row_of[column]
-            if column_of[row] != FREE or owner not in ways:
+            owner, mine = row_of[column], column_of[row]
+            value, way = ways.get(owner, (0.0, FREE))
+            if owner in (FREE, row) or way == FREE or row_of[way] != FREE:
                 continue
-            value, way = ways[owner]
-            if row_of[way] == FREE and spare[row, column] + value > worth[owner]:
-                there = spare.pop((row, column))
-                del spare[owner, way]
-                spare[owner, column] = worth[owner]
-                self._match(row, column, there)
-                self._match(owner, way, value)
-                del ways[owner]
-                gained = True
+            there, now = spare[row, column], worth[row] if mine != FREE else 0.0
+            if there + value <= worth[owner] + now:
+                continue
+            del spare[row, column], spare[owner, way]
+            spare[owner, column] = worth[owner]
+            if mine != FREE:
+                spare[row, mine], row_of[mine] = now, FREE
+            self._match(row, column, there)
+            self._match(owner, way, value)
+            del ways[owner]
+            gained = True
         return gained
 
     def _match(self, row: int, column: int, value: float) -> None:

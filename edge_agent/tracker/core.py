@@ -45,8 +45,8 @@ class TrackerConfig:
         lost_s: a confirmed one; as long as gaps in a visit are bridged.
     """
 
-    speed: float = 0.5
-    memory_s: float = 5.0
+    speed: float = 0.65
+    memory_s: float = 8.0
     jitter: float = 0.03
     reach: float = 0.3
     reach_low: float = 0.2
@@ -55,7 +55,7 @@ class TrackerConfig:
     aspect: float = 16 / 9
     high_score: float = 0.5
     confirm_s: float = 0.06
-    tentative_s: float = 0.3
+    tentative_s: float = 0.25
     lost_s: float = 2.0
 
 
@@ -88,24 +88,25 @@ class Tracker:
             detections: boxes in fractions of the frame, or in any unit that ``aspect`` fits.
         """
         boxes, scores, keypoints = detections.boxes, detections.scores, detections.keypoints
-        measured = self._measured.rows(boxes)
+        measured, compared = self._measured.rows(boxes)
         tracks = self._predict(detections.t)
-        found = self._associate(tracks, measured, scores.tolist())
-        rows = found.row_of
-        new = [column for column, row in enumerate(rows) if row == FREE] if FREE in rows else []
-        if new:
-            columns, rows, new = self._admit(rows, new, scores, tracks)
-            if len(columns) < len(scores):
+        listed = scores.tolist()
+        found = self._associate(tracks, compared, listed)
+        rows, new = found.row_of, []
+        if FREE in rows:
+            rows, new, out = self._admit(rows, listed, tracks)
+            if out:
+                columns = [column for column in range(len(listed)) if column not in out]
                 boxes, scores = boxes[columns], scores[columns]
                 measured = measured.take(columns, 1)
                 keypoints = None if keypoints is None else keypoints[columns]
-        seen = tracks.take(rows, 1)
+        seen = tracks[motion.UPDATED].take(rows, 1)
         for column in new:
             seen[motion.ID, column] = self._next_id
             self._next_id += 1
-        motion.correct(seen, measured[:6])
-        rest = tracks[: motion.ROWS].take(self._lost(found.column_of, tracks), 1)
-        self._state = np.concatenate((seen[: motion.ROWS], rest), 1)
+        motion.correct(seen, measured)
+        lost = tracks[: motion.ROWS].take(self._lost(found.column_of, tracks), 1)
+        self._state = np.concatenate((seen[: motion.ROWS], lost), 1)
         return Tracks(
             detections.t,
             seen[motion.ID].astype(np.int64),
@@ -136,7 +137,7 @@ class Tracker:
         )
         return self._steps[ms]
 
-    def _associate(self, tracks: Floats, measured: Floats, scores: list[float]) -> Assignment:
+    def _associate(self, tracks: Floats, compared: Floats, scores: list[float]) -> Assignment:
         """Match detections of high score first, then the others with the tracks left over.
 
         Distance, not intersection over union: that is 0 for all boxes a step apart, be it a short
@@ -146,11 +147,13 @@ class Tracker:
         squared = tracks[motion.SQUARED]
         squared *= squared
         # Squared distance less squared reach: the sign bit tells who is within.
-        excess = tracks[motion.COMPARED].T.dot(measured[6:]).ravel()
+        excess = tracks[motion.COMPARED].T.dot(compared).ravel()
         near = np.signbit(excess).nonzero()[0]
         pairs = near.tolist()
         found = Assignment(tracks.shape[1] - 1, columns)
-        if found.add_undisputed(pairs) and min(scores, default=1.0) >= self._config.high_score:
+        if found.add_undisputed(pairs):
+            if min(scores, default=1.0) < self._config.high_score:
+                self._doubt(found, scores, excess, tracks[motion.LIMIT])
             return found
         limits = tracks[motion.LIMIT].tolist()
         edges = [
@@ -161,8 +164,19 @@ class Tracker:
         self._settle(found, edges, scores)
         return found
 
+    def _doubt(
+        self, found: Assignment, scores: list[float], excess: Floats, limits: Floats
+    ) -> None:
+        """Free detections of low score that are not near enough for that."""
+        bound, columns = self._config.high_score, len(scores)
+        for column, row in enumerate(found.row_of):
+            if scores[column] < bound and row != FREE:
+                far = 1.0 + excess[row * columns + column] / limits[row]
+                if far >= self._near:
+                    found.column_of[row] = found.row_of[column] = FREE
+
     def _settle(self, found: Assignment, edges: list[Edge], scores: list[float]) -> None:
-        """Match where somebody contends or a score is low."""
+        """Match where somebody contends."""
         bound = self._config.high_score
         edges.sort()
         high, low = [], []
@@ -176,31 +190,33 @@ class Tracker:
             found.add([edge for edge in low if found.column_of[edge[1]] == FREE])
 
     def _admit(
-        self, row_of: list[int], free: list[int], scores: Floats, tracks: Floats
-    ) -> tuple[list[int], list[int], list[int]]:
+        self, row_of: list[int], scores: list[float], tracks: Floats
+    ) -> tuple[list[int], list[int], set[int]]:
         """Begin tracks, and leave out what has too low a score for that.
 
         Returns:
-            The columns that stay, the row of each (the last one if new), and which of them are new.
+            The row of each detection that stays (the last one if new), the places of the new ones
+            among these, and the columns that are left out.
         """
         blank = tracks.shape[1] - 1
         tracks[:, blank] = self._newborn
         bound = self._config.high_score
-        out = {column for column in free if scores[column] < bound}
-        columns = [column for column in range(len(row_of)) if column not in out]
-        rows = [row_of[column] if row_of[column] != FREE else blank for column in columns]
-        return columns, rows, [place for place, row in enumerate(rows) if row == blank]
+        out = {c for c, row in enumerate(row_of) if row == FREE and scores[c] < bound}
+        rows = [row for c, row in enumerate(row_of) if c not in out] if out else row_of
+        new = [place for place, row in enumerate(rows) if row == FREE]
+        return [blank if row == FREE else row for row in rows], new, out
 
     def _lost(self, column_of: list[int], tracks: Floats) -> list[int]:
         """Rows to keep though nobody was seen there, and the one that is no track."""
-        kept = []
-        if FREE in column_of:
+        lost = [row for row, column in enumerate(column_of) if column == FREE]
+        if lost:
             c = self._config
             youth, unseen = tracks[motion.AGES].tolist()
-            for row, column in enumerate(column_of):
-                if column == FREE:
-                    confirmed = youth[row] + unseen[row] < 0
-                    if unseen[row] <= (c.lost_s if confirmed else c.tentative_s):
-                        kept.append(row)
-        kept.append(len(column_of))
-        return kept
+            # Confirmed when last detected: then the longer limit holds.
+            lost = [
+                row
+                for row in lost
+                if unseen[row] <= (c.lost_s if youth[row] + unseen[row] < 0 else c.tentative_s)
+            ]
+        lost.append(len(column_of))
+        return lost

@@ -44,6 +44,7 @@ EXPECTED = slice(39, 45)  # of a detection: x, y, width, height, x, y
 COMPARED = slice(41, 54)  # factors of the distance to a detection, row by row those of Measured
 SQUARED = slice(49, 54)  # of these, to be squared first
 LIMIT = 53  # squared reach, once it is squared
+UPDATED = slice(0, 45)  # all that an update needs
 
 # Of the coordinates.
 _HEIGHT = 3
@@ -135,13 +136,13 @@ class Measured:
         shape = np.array([[-1, 0, 1, 0], [0, -1, 0, 1], [0.5, 0, 0.5, 0], [0, 0.5, 0, 0.5]])
         self._matrix = np.vstack([shape[[2, 3, 0, 1, 2, 3]], -2 * weights[:, None] * shape])
         self._weights = weights
-        self._rooms: dict[int, Floats] = {}
+        self._rooms: dict[int, tuple[Floats, ...]] = {}
 
-    def rows(self, boxes: Floats) -> Floats:
-        """[19, N], valid until the next call: rows as EXPECTED, then factors as COMPARED.
+    def rows(self, boxes: Floats) -> tuple[Floats, Floats]:
+        """Rows [6, N] as EXPECTED and [13, N] as COMPARED, valid until the next call.
 
-        Those factors multiply to ``-2ab + b^2 + a^2 - reach^2``, weighted: the squared distance,
-        less the squared reach.
+        The second times a track's give ``-2ab + b^2 + a^2 - reach^2``, weighted: the squared
+        distance, less the squared reach.
 
         Args:
             boxes: [N, 4], x0, y0, x1, y1.
@@ -149,26 +150,26 @@ class Measured:
         room = self._rooms.get(len(boxes))
         if room is None:
             room = self._room(len(boxes))
-        self._matrix.dot(boxes.T, out=room[:10])
-        shape = room[2:6]
-        np.multiply(shape, shape, out=room[10:14])
-        return room
+        expected, compared, product, shape, square = room
+        self._matrix.dot(boxes.T, out=product)
+        np.multiply(shape, shape, out=square)
+        return expected, compared
 
-    def _room(self, count: int) -> Floats:
+    def _room(self, count: int) -> tuple[Floats, ...]:
         if len(self._rooms) >= _ROOMS:
             self._rooms.clear()
         room = np.empty((19, count))
         room[14:18] = self._weights[:, None]
         room[18] = -1.0
-        self._rooms[count] = room
-        return room
+        self._rooms[count] = room[:6], room[6:], room[:10], room[2:6], room[10:14]
+        return self._rooms[count]
 
 
 def correct(tracks: Floats, measured: Floats) -> None:
     """Kalman's update, in place; the next prediction applies what it notes down.
 
     Args:
-        tracks: [54, N] as predicted.
+        tracks: [45, N], rows UPDATED as predicted.
         measured: [6, N], rows as EXPECTED.
     """
     spread = tracks[SPREAD]
