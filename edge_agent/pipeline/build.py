@@ -22,7 +22,7 @@ from edge_agent.pipeline.flow import FindsJoints, FindsPeople, Pipeline
 from edge_agent.pipeline.near import Near
 from edge_agent.pose import build_pose
 from edge_agent.runtimes import Runtime, open_runtime
-from edge_agent.tracker import Tracker
+from edge_agent.tracker import Tracker, TrackerConfig
 from edge_agent.zones import Floors
 
 
@@ -67,7 +67,7 @@ def build_pipeline(site: Site, epoch: Epoch, models: Models | None = None) -> Pi
         detector=models.detector,
         pose=models.pose,
         near=Near(site.zones),
-        tracker=Tracker(),
+        tracker=lambda aspect: Tracker(TrackerConfig(aspect=aspect)),
         floors=Floors(site.zones, interval_s),
         aggregates=Aggregates(site.zones, site.privacy.window_s, interval_s, epoch),
     )

@@ -15,6 +15,8 @@ from edge_agent.pipeline.near import Near
 from edge_agent.tracker import Tracker
 from edge_agent.zones import Floors
 
+USUAL_ASPECT = 16 / 9
+
 Lap = Callable[[str], None]
 """Told the name of each stage when it is done; what a bench measures with."""
 
@@ -67,7 +69,8 @@ class Pipeline:
         detector: None where detections come from a recording.
         pose: None where the site names no pose model.
         near: selects whom pose is run for.
-        tracker, floors, aggregates: the stages.
+        tracker: makes one for frames of some width / height.
+        floors, aggregates: the stages.
     """
 
     def __init__(
@@ -75,14 +78,15 @@ class Pipeline:
         detector: FindsPeople | None,
         pose: FindsJoints | None,
         near: Near,
-        tracker: Tracker,
+        tracker: Callable[[float], Tracker],
         floors: Floors,
         aggregates: Aggregates,
     ) -> None:
         self.detector = detector
         self.pose = pose
         self._near = near
-        self._tracker = tracker
+        self._new_tracker = tracker
+        self._tracker: Tracker | None = None
         self._floors = floors
         self._aggregates = aggregates
 
@@ -94,6 +98,8 @@ class Pipeline:
             lap: told of each stage when it is done.
         """
         detections = seen if isinstance(seen, Detections) else self._detect(seen, lap)
+        if self._tracker is None:
+            self._tracker = self._new_tracker(_aspect(seen))
         tracks = self._tracker.update(detections)
         lap("track")
         poses = self._estimate(seen, tracks) if isinstance(seen, Frame) else None
@@ -131,7 +137,12 @@ class Pipeline:
     def _estimate(self, frame: Frame, tracks: Tracks) -> Poses | None:
         if self.pose is None:
             return None
-        toward = self._near(tracks, frame.width / frame.height)
+        toward = self._near(tracks, _aspect(frame))
         if not toward:
             return None
         return self.pose(frame, tracks, list(toward), toward)
+
+
+def _aspect(seen: Frame | Detections) -> float:
+    """Width / height of the picture; a recording of detections does not say."""
+    return seen.width / seen.height if isinstance(seen, Frame) else USUAL_ASPECT
