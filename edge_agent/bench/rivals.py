@@ -245,7 +245,7 @@ def _info(folder: Path, kind: str) -> tuple[float, tuple[int, int]]:
 
 
 def _show(result: dict[str, Any]) -> None:
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)
     table = Table("people", "rival", "ours, us", "rival, us", "ratio", "goal", "", title="Speed")
     for row in result["speed"]:
         table.add_row(
