@@ -149,3 +149,31 @@ def test_five_brokers_and_an_uplink_killed_and_every_window_is_in_the_sink_once(
     assert stored == counted
     visits = sum(w["pass_bys"] for row in map(json.loads, stored) for w in row["windows"])
     assert visits == pytest.approx(WINDOWS / 7, abs=3)
+
+
+def test_run_starts_a_unit_and_ends_when_the_sink_has_everything(stage):
+    folder = stage.folder
+    record(folder / "walk.jsonl", 200.0, every=7, stay=3)
+    stage.start_broker()
+    stage.start_sink()
+    records = folder / "records.jsonl"
+    stage.start_service("run", "--records", str(records))
+    assert stage.children["run"].wait(60) == 0
+    assert stage.exported() == lines(records)
+    assert len(lines(records)) >= 200
+
+
+def test_an_interrupted_run_commits_its_window_and_ends_quietly(stage):
+    folder = stage.folder
+    record(folder / "walk.jsonl", 4000.0, every=7, stay=3)
+    stage.start_broker()
+    stage.start_sink()
+    records = folder / "records.jsonl"
+    stage.start_service("run", "--records", str(records))
+    until(lambda: len(lines(records)) >= 20, "20 windows counted")
+    stage.children["run"].send_signal(signal.SIGINT)
+    assert stage.children["run"].wait(30) == 0
+    log = (folder / "run.log").read_text()
+    assert "Traceback" not in log
+    last = json.loads(lines(records)[-1])["windows"][0]
+    assert last["observed_s"] <= 1
