@@ -21,6 +21,11 @@ CROSSING_S = 0.5
 OUTAGE_S = 1.0
 # A person found on a floor this soon after observation began was there before.
 SETTLE_S = 1.0
+# Where floors adjoin, jitter must not make one stay into many: a neighbour takes over a visit only
+# after so long (or the zone's gap_s) without a sight on the floor before.
+TAKEOVER_S = 1.0
+# Gaps are differences of times of day: the last bits are not to decide.
+EPSILON_S = 1e-6
 # A new track continues a vanished one's visit when it begins this near, in box widths sideways and
 # box heights up and down, at a height that differs by no more than this ratio.
 HANDOVER_WIDTHS, HANDOVER_HEIGHTS, HANDOVER_RATIO = 1.0, 0.5, 1.5
@@ -104,11 +109,7 @@ class Floors:
 
     def finish(self) -> list[Visit]:
         """End observation: visits still open are cut off, unless the person was seen leaving."""
-        over = [
-            stay.visit(cut_right=stay.leave_s is None)
-            for stay in self._stays()
-            if stay.state in VISITING
-        ]
+        over = [stay.visit(cut_right=stay.leave_s is None) for stay in self._stays() if stay.counts]
         self._people.clear()
         self._since = self._last = None
         return _in_order(over)
@@ -151,23 +152,34 @@ class Floors:
             stay = person.stays.setdefault(
                 zone.name, person.stays.get(zone.name) or self._arrive(zone, person, now, unseen)
             )
-            stay.on(now.t)
+            stay.on(now.t, self._held(person, stay, now.t))
             if stay.state in VISITING:
-                over = self._leave_others(person, zone.name)
+                over = self._leave_others(person, stay)
         person.last = now
         return over
 
     def _floor_under(self, person: _Person, now: _Sighting) -> Zone | None:
         margin = STAY_MARGIN * (now.box[3] - now.box[1])
-        for name, stay in person.stays.items():
+        # A visit, interrupted or not, before what is only provisional.
+        stays = sorted(person.stays.items(), key=lambda item: item[1].state not in VISITING)
+        for name, stay in stays:
             zone = self._by_name[name]
-            here = stay.state in (State.ENTERING, State.INSIDE)
-            if here and _floor(zone).distance(now.anchors[zone.anchor]) <= margin:
+            stays_on = stay.state in VISITING or stay.state is State.ENTERING
+            if stays_on and _floor(zone).distance(now.anchors[zone.anchor]) <= margin:
                 return zone
         for zone in self._zones:
             if _floor(zone).contains(now.anchors[zone.anchor]):
                 return zone
         return None
+
+    def _held(self, person: _Person, stay: Presence, t: float) -> bool:
+        """Whether a visit next door may still go on."""
+        return any(
+            other is not stay
+            and other.state in VISITING
+            and t - stay.enter_s < min(self._by_name[name].thresholds.gap_s, TAKEOVER_S)
+            for name, other in person.stays.items()
+        )
 
     def _arrive(
         self, zone: Zone, person: _Person, now: _Sighting, unseen: Iterable[_Person]
@@ -199,21 +211,25 @@ class Floors:
             return None
         return _floor(zone).crossing(outside.anchors[zone.anchor], inside.anchors[zone.anchor])
 
-    def _leave_others(self, person: _Person, floor: str) -> list[Visit]:
-        """A visit here ends one elsewhere that was only interrupted, and forgets a flicker."""
-        others = [person.stays.pop(name) for name in list(person.stays) if name != floor]
-        over = [stay.visit(cut_right=False) for stay in others if stay.state in VISITING]
-        for stay in others:
-            stay.see(Sight.TAKEN)
-        return over
+    def _leave_others(self, person: _Person, stay: Presence) -> list[Visit]:
+        """A visit here ends those begun before it; what began later was a step to the side."""
+        others = [other for other in person.stays.values() if other is not stay]
+        person.stays = {stay.zone: stay}
+        for other in others:
+            other.see(Sight.TAKEN)
+        return [
+            other.visit(cut_right=False)
+            for other in others
+            if other.counts and other.enter_s < stay.enter_s
+        ]
 
     def _expire(self, t: float) -> list[Visit]:
         over: list[Visit] = []
         for identity, person in list(self._people.items()):
             for name, stay in list(person.stays.items()):
-                if t - stay.last_s <= self._by_name[name].thresholds.gap_s:
+                if t - stay.last_s <= self._by_name[name].thresholds.gap_s + EPSILON_S:
                     continue
-                if stay.state is State.AWAY:
+                if stay.state in (State.AWAY, State.FALTERING) and stay.counts:
                     over.append(stay.visit(cut_right=False))
                 stay.see(Sight.EXPIRED)
                 if stay.state is State.OUTSIDE:
@@ -240,7 +256,7 @@ def _handed_over(zone: Zone, now: _Sighting, unseen: Iterable[_Person]) -> Prese
         if person.last is not None
         and (stay := person.stays.get(zone.name)) is not None
         and stay.leave_s is None
-        and now.t - stay.last_s <= zone.thresholds.gap_s
+        and now.t - stay.last_s <= zone.thresholds.gap_s + EPSILON_S
     ]
     distance, _, lost = min(near, default=(float("inf"), 0, None))
     return lost.stays.pop(zone.name) if lost is not None and distance <= 1 else None

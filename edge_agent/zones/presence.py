@@ -12,8 +12,8 @@ class State(Enum):
     """Where a person stands with one floor."""
 
     OUTSIDE = auto()
-    ENTERING = auto()  # on it, for one detection: may be flicker
-    FALTERING = auto()  # was on it for one detection, now is not
+    ENTERING = auto()  # on it, provisionally: may be flicker
+    FALTERING = auto()  # was on it provisionally, now is not
     INSIDE = auto()  # a visit
     AWAY = auto()  # a visit, interrupted: off the floor or unseen
 
@@ -22,6 +22,7 @@ class Sight(Enum):
     """What one analysed frame says about it."""
 
     ON = auto()  # seen on the floor
+    HELD = auto()  # seen on the floor, while a visit next door may still go on
     OFF = auto()  # seen, not on the floor
     UNSEEN = auto()  # not seen
     EXPIRED = auto()  # off or unseen for longer than the gap that is bridged
@@ -29,14 +30,17 @@ class Sight(Enum):
 
 
 # Whatever is missing here leaves the state as it is. A visit is confirmed by its second detection
-# and back-dated to its first; it is over, at the last second seen, when the gap is too long.
+# (held: only when it has lasted) and back-dated to its first; it is over, at the last second seen,
+# when the gap is too long.
 TRANSITIONS: dict[tuple[State, Sight], State] = {
     (State.OUTSIDE, Sight.ON): State.ENTERING,
+    (State.OUTSIDE, Sight.HELD): State.ENTERING,
     (State.ENTERING, Sight.ON): State.INSIDE,
     (State.ENTERING, Sight.OFF): State.FALTERING,
     (State.ENTERING, Sight.UNSEEN): State.FALTERING,
     (State.ENTERING, Sight.TAKEN): State.OUTSIDE,
     (State.FALTERING, Sight.ON): State.INSIDE,
+    (State.FALTERING, Sight.HELD): State.ENTERING,
     (State.FALTERING, Sight.EXPIRED): State.OUTSIDE,
     (State.FALTERING, Sight.TAKEN): State.OUTSIDE,
     (State.INSIDE, Sight.OFF): State.AWAY,
@@ -45,6 +49,8 @@ TRANSITIONS: dict[tuple[State, Sight], State] = {
     (State.AWAY, Sight.EXPIRED): State.OUTSIDE,
     (State.AWAY, Sight.TAKEN): State.OUTSIDE,
 }
+# One detection may be flicker.
+LEAST_SEEN = 2
 VISITING = frozenset({State.INSIDE, State.AWAY})
 
 
@@ -66,24 +72,31 @@ class Presence:
     state: State = State.OUTSIDE
     leave_s: float | None = None
     bridged_s: float = 0.0
+    seen: int = 0
 
     def see(self, sight: Sight) -> None:
         """Take one step through the table."""
         self.state = TRANSITIONS.get((self.state, sight), self.state)
 
-    def on(self, t: float) -> None:
-        """The person is seen on the floor at t."""
+    def on(self, t: float, held: bool) -> None:
+        """The person is seen on the floor at t; held = a visit next door may still go on."""
         if self.state in (State.AWAY, State.FALTERING):
             self.bridged_s += t - self.last_s
         self.last_s = t
         self.leave_s = None
-        self.see(Sight.ON)
+        self.seen += 1
+        self.see(Sight.HELD if held else Sight.ON)
 
     def off(self, leave_s: float | None) -> None:
         """The person is unseen (None), or seen elsewhere after crossing the border at leave_s."""
         if self.leave_s is None:
             self.leave_s = leave_s
         self.see(Sight.UNSEEN if leave_s is None else Sight.OFF)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a visit, were it over now: two detections, however short."""
+        return self.seen >= LEAST_SEEN
 
     @property
     def end_s(self) -> float:

@@ -197,6 +197,54 @@ def test_a_person_is_on_one_of_two_overlapping_floors():
     assert right.enter_s >= left.leave_s - 1e-9
 
 
+NEXT = Zone("next", floor=Polygon(((0.8, 0.5), (1.0, 0.5), (1.0, 1.0), (0.8, 1.0))))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("jitter", [0.008, 0.012])  # 2 and 3 % of the box's height
+@pytest.mark.parametrize("where", [0.8, 0.798])
+def test_standing_on_the_border_of_two_floors_is_one_visit(seed, jitter, where):
+    rng = np.random.default_rng(seed)
+
+    def stand(t):
+        return 0.6 if t < 5 else where + rng.normal(0, jitter)
+
+    visits = play(Floors([TABLE, NEXT], 0.2), walk(stand, 0, 65))
+    assert len(visits) <= (2 if jitter < 0.01 else 4)  # before the hold: 20 to 45
+    assert sum(v.dwell_s for v in visits) == pytest.approx(65, abs=2)
+
+
+def test_walking_on_to_the_next_floor_ends_one_visit_and_begins_another():
+    visits = play(Floors([TABLE, NEXT], 0.2), walk(lambda t: 0.3 + 0.1 * t, 0, 9))
+    assert [v.zone for v in visits] == ["table", "next"]
+    assert visits[0].leave_s == pytest.approx(5.0, abs=0.25)
+    assert visits[1].enter_s == pytest.approx(visits[0].leave_s, abs=0.01)
+
+
+def test_a_narrow_floor_crossed_in_half_a_second_is_a_visit_too():
+    edges = (0.6, 0.65)
+    narrow = Polygon(((edges[0], 0.5), (edges[1], 0.5), (edges[1], 1.0), (edges[0], 1.0)))
+    wide = Polygon(((0.2, 0.5), (0.6, 0.5), (0.6, 1.0), (0.2, 1.0)))
+    zones = [Zone("wide", floor=wide), Zone("narrow", floor=narrow)]
+    visits = play(Floors(zones, 0.2), walk(lambda t: 0.1 + 0.1 * t, 0, 10))
+    assert [v.zone for v in visits] == ["wide", "narrow"]
+    assert visits[1].dwell_s == pytest.approx(0.5, abs=0.2)
+
+
+def test_a_step_to_the_side_and_back_is_one_visit():
+    def step(t):
+        return 0.85 if 5 <= t < 5.6 else 0.6
+
+    visits = play(Floors([TABLE, NEXT], 0.2), walk(step, 0, 10))
+    assert [(v.zone, v.dwell_s) for v in visits] == [("table", pytest.approx(10))]
+
+
+def test_a_gap_of_just_gap_s_is_bridged():
+    frames = walk(through, 0, 16, seen=lambda t: not 7.8 < t < 9.8)
+    (visit,) = play(Floors([TABLE], 0.2), frames)
+    assert visit.bridged_s == pytest.approx(2.0)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=10, max_size=80))
 def test_visits_of_one_person_never_overlap(xs):
