@@ -85,6 +85,9 @@ def _stop_on_signals() -> threading.Event:
     stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
+        # Once is enough: a second one inside the Event's own lock would wait for itself.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         logging.getLogger("cloud_sink").info("%s: ending", signal.Signals(number).name)
         stop.set()
 

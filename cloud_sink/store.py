@@ -85,6 +85,7 @@ class Store:
             os.close(self._lock)
             raise
         self._rows = Rows(self._db)
+        self._file = _identity(path)
         self._spans: dict[_Boot, Spans] = {}
 
     def name(self) -> str:
@@ -106,6 +107,7 @@ class Store:
         Raises:
             StoreError: nothing of the batch was stored.
         """
+        self._follow()
         batch = _Batch()
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -118,6 +120,8 @@ class Store:
             if type(error) in _DISK_ERRORS:
                 raise StoreError(f"{self.path}: {error}") from None
             raise
+        if _identity(self.path) != self._file:
+            raise StoreError(f"{self.path}: was taken away while it was written to")
         receipts = tuple(
             (address, self._spans[address, boot].receipt(boot, seqs))
             for (address, boot), seqs in batch.rows.items()
@@ -131,10 +135,25 @@ class Store:
         Raises:
             StoreError: it is not.
         """
+        self._follow()
         try:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('probe', randomblob(16))")
         except _DISK_ERRORS as error:
             raise StoreError(f"{self.path}: {error}") from None
+
+    def _follow(self) -> None:
+        """A file that was deleted or replaced holds nothing: what goes there must not be receipted.
+
+        Raises:
+            StoreError: there is no writing to what lies at the path now.
+        """
+        if _identity(self.path) == self._file:
+            return
+        self._db.close()
+        self._spans.clear()
+        self._db = tables.open_writer(self.path)
+        self._rows = Rows(self._db)
+        self._file = _identity(self.path)
 
     def close(self) -> None:
         """Close the file; another sink may write to it then."""
@@ -221,6 +240,15 @@ class _Batch:
         self.outcomes[outcome, ""] += 1
         if spoke is not None:
             self.spoke.add(spoke)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file lies at the path."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _lock(path: Path) -> int:

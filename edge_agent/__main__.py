@@ -12,8 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
-from edge_agent.config import load_site
-from edge_agent.errors import ShelflightError
+from edge_agent.config import Site, load_site
+from edge_agent.errors import ConfigError, ShelflightError
+from edge_agent.manifest import load as load_manifest
 
 # Command -> (module, what it does). Only the module of the command that was asked for is imported:
 # the uplink never loads numpy, and `check` starts in a blink.
@@ -84,10 +85,26 @@ def _bench(name: str, words: list[str]) -> int:
 def _check(words: list[str]) -> int:
     parser = _parser("check", CHECK)
     parser.add_argument("--site", type=Path, required=True, help="the unit's site.yaml")
-    site = load_site(parser.parse_args(words).site)
+    source = parser.parse_args(words).site
+    site = load_site(source)
+    _check_models(site, str(source))
     zones = ", ".join(zone.name for zone in site.zones)
     print(f"unit {site.unit.id} is sound: camera {site.camera.source.value}, zones {zones}")
+    if site.privacy.k > 1:
+        print(f"note: privacy.k is {site.privacy.k}, but small counts are not merged yet: k = 1")
     return 0
+
+
+def _check_models(site: Site, source: str) -> None:
+    named = {"models.detector": site.models.detector, "models.pose": site.models.pose}
+    known = load_manifest().names
+    mistakes = [
+        f"{key}: is {name!r}; allowed: {' | '.join(known)}"
+        for key, name in named.items()
+        if name is not None and name not in known
+    ]
+    if mistakes:
+        raise ConfigError(source, mistakes)
 
 
 def _service(name: str, words: list[str]) -> int:
@@ -126,11 +143,15 @@ def _service(name: str, words: list[str]) -> int:
 
 def _stop_on_signal() -> threading.Event:
     stop = threading.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
 
     def ask(_number: int, _frame: FrameType | None) -> None:
+        # Once is enough: a second one inside the Event's own lock would wait for itself.
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in numbers:
         signal.signal(number, ask)
     return stop
 

@@ -7,6 +7,7 @@ boot id.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from edge_agent.errors import StorageDamaged, StorageError
+from edge_agent.errors import InputError, StorageDamaged, StorageError
 from edge_agent.outbox import Outbox, set_aside
 from edge_agent.records import Counts, Trouble, Window, encode
 
@@ -31,14 +32,28 @@ class RecordsFile:
 
     Args:
         path: written anew.
+
+    Raises:
+        InputError: it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file: BinaryIO = path.open("wb")
+        self._path = path
+        try:
+            self._file: BinaryIO = path.open("wb")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
         self._last: tuple[tuple[str, int], int] | None = None
 
     def write(self, counts: Counts) -> None:
         """Add a line; a row that took in more windows replaces its own."""
+        try:
+            self._write(counts)
+        except OSError as error:
+            # For the bench only: what a unit counts does not depend on it.
+            log.error("%s: cannot be written any more: %s", self._path, error.strerror)
+
+    def _write(self, counts: Counts) -> None:
         key = (counts.boot, counts.seq)
         if self._last is not None and self._last[0] == key:
             self._file.seek(self._last[1])
@@ -49,7 +64,8 @@ class RecordsFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # told when it was written to
+            self._file.close()
 
 
 class Journal:
@@ -79,6 +95,7 @@ class Journal:
         self._held: tuple[Window, ...] = ()
         self._outbox: Outbox | None = None
         self._merged = 0
+        self._failed = False
         self.resets = 0
         self.boot = new_boot()
         self._attempt(self._open)
@@ -95,7 +112,12 @@ class Journal:
         if self._held:
             self.write(())
         if self._held:
-            log.error("%d windows are lost: the outbox could not be written", len(self._held))
+            windows = sum(window.merged for window in self._held)
+            visits = sum(window.pass_bys for window in self._held)
+            log.error(
+                "the outbox could not be written: %d windows with %d visits are lost",
+                windows, visits,
+            )  # fmt: skip
         if self._outbox is not None:
             self._outbox.close()
         if self._records is not None:
@@ -138,7 +160,13 @@ class Journal:
         try:
             self._on_sound_file(action)
         except StorageError as error:
-            log.warning("%s; %d windows are held in memory until the next", error, len(self._held))
+            if not self._failed:
+                log.warning("%s; windows are held in memory until there is room", error)
+            self._failed = True
+        else:
+            if self._failed:
+                log.warning("the outbox can be written again; nothing was lost")
+            self._failed = False
 
     def _on_sound_file(self, action: Callable[[], None]) -> None:
         try:

@@ -115,6 +115,19 @@ def until(true, what: str, timeout_s: float = 90) -> None:
     pytest.fail(f"{what}: not within {timeout_s} s")
 
 
+def services_of(folder: Path) -> list[str]:
+    """Command lines of the unit's processes that still run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode(errors="replace")
+        except OSError:  # it ended meanwhile
+            continue
+        if "edge_agent" in words and str(folder) in words:
+            found.append(words)
+    return found
+
+
 def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
@@ -163,7 +176,8 @@ def test_run_starts_a_unit_and_ends_when_the_sink_has_everything(stage):
     assert len(lines(records)) >= 200
 
 
-def test_an_interrupted_run_commits_its_window_and_ends_quietly(stage):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_commits_its_window_and_ends_quietly(stage, number):
     folder = stage.folder
     record(folder / "walk.jsonl", 4000.0, every=7, stay=3)
     stage.start_broker()
@@ -171,9 +185,12 @@ def test_an_interrupted_run_commits_its_window_and_ends_quietly(stage):
     records = folder / "records.jsonl"
     stage.start_service("run", "--records", str(records))
     until(lambda: len(lines(records)) >= 20, "20 windows counted")
-    stage.children["run"].send_signal(signal.SIGINT)
+    stage.children["run"].send_signal(number)
     assert stage.children["run"].wait(30) == 0
     log = (folder / "run.log").read_text()
     assert "Traceback" not in log
     last = json.loads(lines(records)[-1])["windows"][0]
     assert last["observed_s"] <= 1
+    health = json.loads((folder / "vision.health.json").read_text())
+    assert health["analysed"] > 0
+    assert services_of(folder) == [], "a service goes on without its parent"

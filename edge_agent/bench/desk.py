@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from edge_agent.clock import SystemClock
@@ -118,12 +120,18 @@ class Desk:
 
 @contextlib.contextmanager
 def desk(logs: Path | None = None) -> Iterator[Desk]:
-    """A desk that is cleared at the end, whatever happens."""
+    """A desk that is cleared at the end, whatever happens; being terminated is an interrupt."""
     table = Desk(logs)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield table
     finally:
         table.stop()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

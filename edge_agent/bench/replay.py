@@ -19,6 +19,7 @@ from edge_agent.camera import open_camera
 from edge_agent.camera.file import FileCamera
 from edge_agent.clock import SystemClock
 from edge_agent.config import Site, load_site
+from edge_agent.errors import InputError
 from edge_agent.journal import RecordsFile
 from edge_agent.observations import Visit
 from edge_agent.pipeline import Pipeline, build_pipeline, with_clip
@@ -87,7 +88,7 @@ class Log:
 
     def __init__(self, site: Site, events: Path | None, records: Path | None) -> None:
         self._unit = site.unit.id
-        self._events: TextIO | None = None if events is None else events.open("w")
+        self._events = None if events is None else _writable(events)
         self._records = None if records is None else RecordsFile(records)
         self.visits = 0
         self.messages = 0
@@ -115,6 +116,13 @@ class Log:
             self.messages += 1
             if self._records is not None:
                 self._records.write(Counts(self._unit, _BOOT, self.messages, batch))
+
+
+def _writable(path: Path) -> TextIO:
+    try:
+        return path.open("w")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def as_event(visit: Visit) -> dict[str, object]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 # A container's time may be rounded to a millisecond (Matroska's default): the smallest step.
 _STEP_S = 0.001
+# No recording pauses for so long: a clock was set, and what lies between never was.
+_LONGEST_PAUSE_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class ClipTimes:
     """Times of a recording's frames from the stamps of its container.
 
     The first frame is at 0. A clock that steps back is re-based: time goes on one frame interval
-    after the last frame. A clock that steps forward is believed. A frame without a stamp comes
+    after the last frame, and so is one that leaps forward by more than an hour. A shorter step
+    forward is believed. A frame without a stamp comes
     one interval after the last.
 
     Args:
@@ -58,7 +61,7 @@ class ClipTimes:
             self._t += self._interval_s
             return self._t, None
         before, self._stamp = self._stamp, stamp
-        if stamp < before:
+        if stamp < before or stamp - before > _LONGEST_PAUSE_S:
             self._t += self._interval_s
             self._offset = self._t - stamp
             return self._t, Jump(before, stamp)

@@ -2,6 +2,8 @@
 
 from edge_agent.config.parse import load_site, parse_site, read_yaml
 from edge_agent.config.site import (
+    MAX_FPS,
+    MIN_FPS,
     Anchor,
     Broker,
     CameraConfig,
@@ -19,6 +21,8 @@ from edge_agent.config.site import (
 )
 
 __all__ = [
+    "MAX_FPS",
+    "MIN_FPS",
     "Anchor",
     "Broker",
     "CameraConfig",

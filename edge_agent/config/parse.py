@@ -11,6 +11,9 @@ import yaml
 
 from edge_agent.config.section import Section
 from edge_agent.config.site import (
+    MAX_FPS,
+    MAX_ZONES,
+    MIN_FPS,
     Anchor,
     Broker,
     CameraConfig,
@@ -55,7 +58,7 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(str(path), [f"cannot be read: {error}"]) from None
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - it derives from SafeLoader
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
 
 
@@ -86,6 +89,8 @@ def parse_site(values: Any, source: str, base: Path) -> Site:
     )
     if not site.zones:
         root.mistake("zones", "is missing; at least one zone with a name and a floor or a shelf")
+    if len(site.zones) > MAX_ZONES:
+        root.mistake("zones", f"are {len(site.zones)}; at most {MAX_ZONES} are allowed")
     names = [zone.name for zone in site.zones]
     for name in sorted({name for name in names if names.count(name) > 1}):
         root.mistake("zones", f"two zones are called {name!r}; each needs a name of its own")
@@ -117,7 +122,7 @@ def _camera(section: Section, base: Path) -> CameraConfig:
         source=section.choice("source", Source.FILE),
         path=section.file("path", base),
         pipeline=section.text("pipeline"),
-        fps=section.number("fps", 5.0, 0.1, 60),
+        fps=section.number("fps", 5.0, MIN_FPS, MAX_FPS),
         pace=section.number("pace", 1.0, 0, 1000),
         width=section.optional_whole("width", 64, 4096),
         height=section.optional_whole("height", 64, 4096),
@@ -227,8 +232,17 @@ def _protocol(text: str) -> int:
 
 def _broker(text: str) -> Broker:
     allowed = "mqtt://HOST[:PORT] or mqtts://HOST[:PORT] is allowed"
-    url = urlsplit(text)
-    if url.scheme not in _DEFAULT_PORTS or not url.hostname or url.path not in ("", "/"):
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        raise ValueError(allowed) from None
+    if (
+        url.query
+        or url.fragment
+        or url.scheme not in _DEFAULT_PORTS
+        or not url.hostname
+        or url.path not in ("", "/")
+    ):
         raise ValueError(allowed)
     if url.username or url.password:
         raise ValueError(f"no user or password in the address (use a certificate); {allowed}")

@@ -8,6 +8,11 @@ from pathlib import Path
 
 from edge_agent.geometry import Polygon
 
+# Analysed frames a second that make sense: below, visits fall between two frames.
+MIN_FPS, MAX_FPS = 0.2, 60.0
+# Rows of one message; 64 zones of long names are 30 KB of the 64 that a message may have.
+MAX_ZONES = 64
+
 
 class Source(Enum):
     """Where frames come from."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.aggregates import Aggregates, Epoch
-from edge_agent.config import RuntimeConfig, Site, Source
+from edge_agent.config import MAX_FPS, MIN_FPS, RuntimeConfig, Site, Source
 from edge_agent.detector import build_detector
-from edge_agent.errors import ConfigError
+from edge_agent.errors import ConfigError, InputError
 from edge_agent.manifest import (
     Manifest,
     ModelEntry,
@@ -63,18 +63,27 @@ def build_pipeline(site: Site, epoch: Epoch, models: Models | None = None) -> Pi
     """
     models = models or open_models(site)
     interval_s = 1 / site.camera.fps
+    gaps_s = [zone.thresholds.gap_s for zone in site.zones]
+    # As long as a gap may be bridged, and a few frames at least where those are far apart.
+    lost_s = max(TrackerConfig().lost_s, 3 * interval_s, *gaps_s)
     return Pipeline(
         detector=models.detector,
         pose=models.pose,
         near=Near(site.zones),
-        tracker=lambda aspect: Tracker(TrackerConfig(aspect=aspect)),
+        tracker=lambda aspect: Tracker(TrackerConfig(aspect=aspect, lost_s=lost_s)),
         floors=Floors(site.zones, interval_s),
         aggregates=Aggregates(site.zones, site.privacy.window_s, interval_s, epoch),
     )
 
 
 def with_clip(site: Site, clip: Path, fps: float | None, pace: float) -> Site:
-    """The same site, looking at a recording."""
+    """The same site, looking at a recording.
+
+    Raises:
+        InputError: no such rate.
+    """
+    if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
+        raise InputError(f"--fps is {fps:g}; {MIN_FPS:g}..{MAX_FPS:g} is allowed")
     camera = replace(
         site.camera, source=Source.FILE, path=clip, fps=fps or site.camera.fps, pace=pace
     )

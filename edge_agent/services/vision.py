@@ -16,7 +16,7 @@ from edge_agent.camera import open_camera
 from edge_agent.camera.recorded import open_recording
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.config import Site, Source
-from edge_agent.errors import CameraError, CameraStalled
+from edge_agent.errors import CameraError, CameraStalled, StorageError
 from edge_agent.journal import Journal, RecordsFile
 from edge_agent.observations import Detections, Frame
 from edge_agent.pipeline import Pipeline, build_pipeline
@@ -113,6 +113,7 @@ class Vision:
         self._camera_trouble: Trouble | None = None
         self._seen_troubles: frozenset[Trouble] = frozenset()
         self._retry_s = RETRY_S
+        self._health_failed = False
         self._analysed = 0
         self._told: tuple[float, int] = (self._started, 0)
         self._t: float | None = None
@@ -188,8 +189,7 @@ class Vision:
         troubles = {*self._seen_troubles, *self._journal.troubles}
         if self._camera_trouble is not None:
             troubles.add(self._camera_trouble)
-        health.write(
-            self._health_path,
+        self._write_health(
             Health(
                 unit=self._site.unit.id,
                 at=self._clock.wall(),
@@ -203,6 +203,17 @@ class Vision:
                 troubles=tuple(sorted(troubles, key=lambda trouble: trouble.value)),
             ),
         )
+
+    def _write_health(self, told: Health) -> None:
+        """A disk without room for a health file must not stop the counting."""
+        try:
+            health.write(self._health_path, told)
+        except StorageError as error:
+            if not self._health_failed:
+                log.warning("%s; counting goes on", error)
+            self._health_failed = True
+        else:
+            self._health_failed = False
 
 
 def main(

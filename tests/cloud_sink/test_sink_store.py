@@ -284,3 +284,17 @@ def test_never_measured_stays_apart_from_zero_in_sums(store):
     with reading(store.path) as db:
         found = answers.ask(db, Question({}, by=By.TOTAL))
     assert {row["zone"]: row["reaches"] for row in found.rows} == {"a": None, "b": 0, "c": 4}
+
+
+@pytest.mark.parametrize("probed", [True, False])
+def test_a_deleted_database_is_made_anew_and_old_rows_are_not_receipted(store, probed):
+    commit(store, counts(1), counts(2))
+    for part in store.path.parent.glob(store.path.name + "*"):
+        if not part.name.endswith(".lock"):
+            part.unlink()
+    if probed:
+        store.probe()
+    receipt = commit(store, counts(3)).receipts[0][1]
+    assert (receipt.seq, receipt.have) == (0, ((3, 3),))
+    assert store.path.exists()
+    assert look(store, "SELECT seq FROM messages") == [(3,)]

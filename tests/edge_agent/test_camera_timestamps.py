@@ -76,3 +76,12 @@ def test_a_sound_clock_is_passed_through(steps):
     stamps = [sum(steps[:number]) for number in range(len(steps) + 1)]
     assert told(stamps) == pytest.approx(stamps)
     assert jumps(stamps) == []
+
+
+def test_a_leap_of_years_is_a_clock_that_was_set_and_not_a_pause():
+    times = ClipTimes(0.1, 2.0)
+    times.next(0.0)
+    t, jump = times.next(1e8)
+    assert t == pytest.approx(0.1)
+    assert jump == Jump(0.0, 1e8)
+    assert times.next(1e8 + 0.1)[0] == pytest.approx(0.2)

@@ -113,3 +113,38 @@ def test_the_uplink_process_never_loads_a_picture_library():
     )
     done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("fps", ["-5", "0", "nan", "1000"])
+def test_a_rate_that_makes_no_sense_is_refused(tmp_path, data, fps):
+    env = {"SHELFLIGHT_MODELS": str(data / "models")}
+    clip = data / "footage/store-aisle.mp4"
+    done = agent("replay", clip, "--site", SITE, "--fps", fps, env=env)
+    assert done.returncode == 2
+    assert "0.2..60 is allowed" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--events", "--records"])
+def test_a_place_that_cannot_be_written_is_told(tmp_path, data, option):
+    env = {"SHELFLIGHT_MODELS": str(data / "models")}
+    clip = data / "footage/store-aisle.mp4"
+    done = agent("replay", clip, "--site", SITE, option, tmp_path / "no/where.jsonl", env=env)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_knows_the_models(tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text("unit: {id: a}\nmodels: {detector: yolo}\nzones: [{name: z}]\n")
+    done = agent("check", "--site", path)
+    assert done.returncode == 2
+    assert "models.detector: is 'yolo'; allowed:" in done.stderr
+
+
+def test_check_says_that_small_counts_are_not_merged_yet(tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text("unit: {id: a}\nzones: [{name: z}]\nprivacy: {k: 5}\n")
+    done = agent("check", "--site", path)
+    assert done.returncode == 0
+    assert "k = 1" in done.stdout

@@ -86,8 +86,8 @@ def test_a_misspelt_key_names_the_nearest():
 @pytest.mark.parametrize(
     ("parts", "says"),
     [
-        ({"camera": {"fps": 0}}, "camera.fps: is 0; 0.1..60 is allowed"),
-        ({"camera": {"fps": "fast"}}, "camera.fps: is 'fast'; a number 0.1..60"),
+        ({"camera": {"fps": 0}}, "camera.fps: is 0; 0.2..60 is allowed"),
+        ({"camera": {"fps": "fast"}}, "camera.fps: is 'fast'; a number 0.2..60"),
         ({"camera": {"fps": float("nan")}}, "camera.fps: is nan"),
         ({"camera": {"fps": True}}, "camera.fps: is True; a number"),
         ({"camera": "file"}, "camera: is 'file'; a mapping"),
@@ -102,6 +102,9 @@ def test_a_misspelt_key_names_the_nearest():
         ({"uplink": {"protocol": 4}}, "allowed: 5 | 3.1.1"),
         ({"outbox": {"max_rows": 400}}, "more than uplink.max_unreceipted (500)"),
         ({"zones": []}, "zones: is missing"),
+        ({"zones": [{"name": f"z{i}"} for i in range(65)]}, "zones: are 65; at most 64"),
+        ({"uplink": {"broker": "mqtt://h?x=1"}}, "mqtt://HOST"),
+        ({"uplink": {"broker": "mqtt://[::1"}}, "mqtt://HOST"),
         ({"zones": {"a": 1}}, "zones: is {'a': 1}; a list"),
         ({"zones": [{"name": "z", "anchor": "knee"}]}, "allowed: feet | head | torso"),
         ({"zones": [{"name": "z", "floor": [[0, 0], [2, 0], [1, 1]]}]}, "outside the frame"),
@@ -116,7 +119,7 @@ def test_each_mistake_says_what_is_allowed(parts, says):
     assert any(says in line for line in found), found
 
 
-@pytest.mark.parametrize("text", ["zones: [", "unit: {id: a}\nunit: {id: b}\n", "\x00"])
+@pytest.mark.parametrize("text", ["zones: [", "unit: {id: a}\nunit: {id: b}\n", "\x00", "[" * 5000])
 def test_what_is_no_yaml_or_says_a_key_twice_is_told(tmp_path, text):
     path = tmp_path / "site.yaml"
     path.write_text(text)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -136,3 +137,12 @@ def test_a_full_disk_holds_counts_until_there_is_room(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("all 201 counted")
+
+
+def test_a_records_file_that_fills_up_does_not_stop_the_counting(tmp_path, caplog):
+    full = Path("/dev/full")
+    with journal(tmp_path, records=RecordsFile(full)) as writing:
+        for index in range(3):
+            writing.write(batch(index))
+        assert visits(rows(tmp_path)) == 3
+    assert "/dev/full: cannot be written any more" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,21 @@ def test_live_windows_stand_in_wall_time_and_fast_ones_in_the_recordings():
         1_700_001_000.0, Quality.SYNCED
     )
     assert epoch_of(site(source="file", path="x", pace=20), clock) == Epoch(0, Quality.RECORDING)
+
+
+def test_a_health_file_that_cannot_be_written_does_not_stop_the_counting(tmp_path, caplog):
+    clip = record(tmp_path / "walk.jsonl", 100.0)
+    nowhere = tmp_path / "run"
+    nowhere.mkdir()
+    (nowhere / "vision.health.json").mkdir()
+    main(site(clip), tmp_path, Never(), None, Clock(), nowhere)
+    assert sum(w.pass_bys for row in counted(tmp_path) for w in row.windows) == 5
+    assert caplog.text.count("counting goes on") == 1
+
+
+def test_one_frame_in_three_seconds_still_makes_visits(tmp_path):
+    clip = record(tmp_path / "walk.jsonl", 120.0, every=60, stay=30)
+    slow = replace(site(clip), camera=replace(site(clip).camera, fps=0.34))
+    main(slow, tmp_path, Never(), None, Clock())
+    windows = [window for row in counted(tmp_path) for window in row.windows]
+    assert sum(window.pass_bys for window in windows) == 2
