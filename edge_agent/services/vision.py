@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 from edge_agent import health
@@ -121,12 +120,7 @@ class Vision:
     def __enter__(self) -> Vision:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close open visits as cut off and commit the last window."""
         with self._journal:
             if self._t is not None:
