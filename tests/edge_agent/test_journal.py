@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,13 @@ def journal(folder, max_rows=1000, records=None):
     return Journal(folder / "outbox.db", "unit-1", max_rows, lambda: 1_700_000_000.0, records)
 
 
+def payloads(folder):
+    with closing(OutboxReader(folder / "outbox.db")) as reader:
+        return [row.payload for row in reader.rows_after(None, 9999)]
+
+
 def rows(folder):
-    return [
-        decode_counts(row.payload)
-        for row in OutboxReader(folder / "outbox.db").rows_after(None, 9999)
-    ]
+    return [decode_counts(payload) for payload in payloads(folder)]
 
 
 def visits(counts):
@@ -50,9 +53,9 @@ def test_records_hold_the_payloads_exactly_as_they_lie_in_the_outbox(tmp_path):
     with journal(tmp_path, max_rows=2, records=RecordsFile(path)) as writing:
         for index in range(5):
             writing.write(batch(index))
-        payloads = [row.payload for row in OutboxReader(tmp_path / "outbox.db").rows_after(None, 9)]
-    assert len(payloads) == 2
-    assert path.read_bytes() == b"".join(payload + b"\n" for payload in payloads)
+        found = payloads(tmp_path)
+    assert len(found) == 2
+    assert path.read_bytes() == b"".join(payload + b"\n" for payload in found)
     assert visits(rows(tmp_path)) == 5
     assert writing.merged == 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,9 +51,13 @@ def site(path=None, source="recorded", pace=0, **privacy):
     return parse_site(values, "site.yaml", Path("."))
 
 
+def payloads(state):
+    with closing(OutboxReader(state / "outbox.db")) as reader:
+        return [row.payload for row in reader.rows_after(None, 9999)]
+
+
 def counted(state):
-    rows = OutboxReader(state / "outbox.db").rows_after(None, 9999)
-    return [decode_counts(row.payload) for row in rows]
+    return [decode_counts(payload) for payload in payloads(state)]
 
 
 class Never:
@@ -71,10 +76,8 @@ def test_a_recording_is_counted_to_its_end_and_every_window_leaves(tmp_path):
     assert [row.seq for row in found] == list(range(1, 11))
     assert sum(window.pass_bys for window in windows) == 5
     assert sum(window.observed_s for window in windows) == pytest.approx(100, abs=0.1)
-    payloads = [
-        row.payload for row in OutboxReader(tmp_path / "state/outbox.db").rows_after(None, 99)
-    ]
-    assert (tmp_path / "records.jsonl").read_bytes().splitlines() == payloads
+    written = (tmp_path / "records.jsonl").read_bytes().splitlines()
+    assert written == payloads(tmp_path / "state")
 
 
 def test_being_stopped_closes_open_visits_as_censored_and_commits_the_window(tmp_path):
