@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.camera.opencv import errors_only
 from edge_agent.camera.pacing import Grid, Pace
 from edge_agent.camera.timestamps import ClipTimes, Jump
 from edge_agent.clock import Clock
@@ -32,7 +33,6 @@ _SLACK_FRAMES = 2
 _SLACK_S = 0.5
 # av_log's AV_LOG_QUIET: what FFmpeg finds wrong is told in our own messages.
 _FFMPEG_QUIET = "-8"
-_OPENCV_ERRORS_ONLY = 2
 
 
 class FileCamera:
@@ -134,7 +134,7 @@ class _Clip:
     def __init__(self, path: Path) -> None:
         # Read once, when the first capture is opened; a user's own setting stands.
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _FFMPEG_QUIET)
-        cv2.setLogLevel(_OPENCV_ERRORS_ONLY)
+        errors_only()
         self.path = path
         self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
         self._grabbed = 0

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from edge_agent.camera.freshest import START_S, LiveCamera
+from edge_agent.camera.opencv import errors_only
 from edge_agent.clock import Clock
 from edge_agent.config import CameraConfig
 from edge_agent.errors import CameraError
@@ -21,7 +22,6 @@ _DEFAULT_DEVICE = Path("/dev/video0")
 # that size exceeds what USB 2 carries at full rate, and only analysed frames are decoded.
 _DEFAULT_SIZE = (640, 480)
 _FOURCC = cv2.VideoWriter.fourcc(*"MJPG")
-_OPENCV_ERRORS_ONLY = 2
 
 
 class Capture(Protocol):
@@ -109,7 +109,7 @@ class V4l2Device:
 
 
 def _open(path: str) -> Capture:
-    cv2.setLogLevel(_OPENCV_ERRORS_ONLY)
+    errors_only()
     return cv2.VideoCapture(path, cv2.CAP_V4L2)
 
 

@@ -32,12 +32,16 @@ def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
     database = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_S, isolation_level=None
     )
-    database.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-    # Some builds overwrite what is deleted with zeros; these are counts, and every write ages the
-    # card.
-    database.execute("PRAGMA secure_delete=OFF")
-    database.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
-    database.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
+    try:
+        database.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        # Some builds overwrite what is deleted with zeros; these are counts, and every write ages
+        # the card.
+        database.execute("PRAGMA secure_delete=OFF")
+        database.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        database.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
+    except BaseException:
+        database.close()
+        raise
     return database
 
 
