@@ -148,3 +148,15 @@ def test_check_says_that_small_counts_are_not_merged_yet(tmp_path):
     done = agent("check", "--site", path)
     assert done.returncode == 0
     assert "k = 1" in done.stdout
+
+
+def test_a_second_signal_cannot_interrupt_the_first():
+    code = (
+        "import signal, edge_agent.__main__ as main;"
+        "stop = main._stop_on_signal();"
+        "signal.raise_signal(signal.SIGTERM);"
+        "handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)];"
+        "print(stop.is_set(), handlers == [signal.SIG_IGN] * 2)"
+    )
+    done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["True", "True"], done.stderr
