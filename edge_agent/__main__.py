@@ -14,7 +14,6 @@ from types import FrameType
 
 from edge_agent.config import Site, load_site
 from edge_agent.errors import ConfigError, ShelflightError
-from edge_agent.manifest import load as load_manifest
 
 # Command -> (module, what it does). Only the module of the command that was asked for is imported:
 # the uplink never loads numpy, and `check` starts in a blink.
@@ -96,8 +95,10 @@ def _check(words: list[str]) -> int:
 
 
 def _check_models(site: Site, source: str) -> None:
+    from edge_agent.manifest import load
+
     named = {"models.detector": site.models.detector, "models.pose": site.models.pose}
-    known = load_manifest().names
+    known = load().names
     mistakes = [
         f"{key}: is {name!r}; allowed: {' | '.join(known)}"
         for key, name in named.items()

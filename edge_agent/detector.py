@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import exp
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,13 +32,6 @@ _STRIDES = (8, 16, 32)
 _MOST = 200
 # Of a box's log-size: e^10 cells are wider than any input, and exp never overflows.
 _LARGEST = 10.0
-
-
-class Detector(Protocol):
-    """Anything that turns a frame into detections."""
-
-    def __call__(self, frame: Frame) -> Detections:
-        """The people in the frame, best first."""
 
 
 class YoloxDetector:

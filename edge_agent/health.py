@@ -5,6 +5,7 @@ They belong in a RAM disk; a reader must expect one to be absent, old, or not wh
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from edge_agent.errors import RecordError, StorageError
 from edge_agent.records import MAX_PAYLOAD_BYTES, Health, decode_health, encode
 
 SUFFIX = ".health.json"
-# Services write every 10 s; one that has been silent for so long is told as unknown.
+# Services write every few seconds; one that has been silent for so long is told as unknown.
 STALE_S = 60.0
 _BOOT = re.compile(r"[0-9a-f]{16}")
 _WHOLE = ("analysed", "waiting", "merged", "resets")
@@ -34,6 +35,32 @@ def write(path: Path, health: Health) -> None:
         os.replace(aside, path)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+class HealthFile:
+    """A service's own file. That it cannot be written is said once and stops nobody.
+
+    Args:
+        folder: where all services of the unit have theirs.
+        service: its name.
+        log: the service's.
+    """
+
+    def __init__(self, folder: Path, service: str, log: logging.Logger) -> None:
+        self._path = folder / f"{service}{SUFFIX}"
+        self._log = log
+        self._failed = False
+
+    def write(self, health: Health) -> None:
+        """Replace what it says."""
+        try:
+            write(self._path, health)
+        except StorageError as error:
+            if not self._failed:
+                self._log.warning("%s; counting goes on", error)
+            self._failed = True
+        else:
+            self._failed = False
 
 
 def read_all(folder: Path) -> list[Health]:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from edge_agent.errors import InputError, StorageDamaged, StorageError
 from edge_agent.outbox import Outbox, set_aside
-from edge_agent.records import Counts, Trouble, Window, encode
+from edge_agent.records import Counts, Trouble, Window, encode, fold
 
 log = logging.getLogger("shelflight.journal")
 
@@ -139,16 +139,9 @@ class Journal:
             self._attempt(self._append)
 
     def _hold(self, batch: tuple[Window, ...]) -> None:
-        kept = list(self._held)
-        for window in batch:
-            for i, older in enumerate(kept):
-                if older.joins(window):
-                    kept[i] = older.merge(window)
-                    self._merged += 1
-                    break
-            else:
-                kept.append(window)
-        self._held = tuple(kept)
+        held = fold(self._held, batch)
+        self._merged += len(self._held) + len(batch) - len(held)
+        self._held = held
 
     def _attempt(self, action: Callable[[], None]) -> None:
         try:

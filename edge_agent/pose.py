@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,19 +32,6 @@ _ABOVE = 0.15
 _REACH = 0.25
 # COCO's 17 joints, each y, x, score.
 _OUTPUT = (1, 1, 17, 3)
-
-
-class Pose(Protocol):
-    """Anything that finds the joints of some of a frame's tracks."""
-
-    def __call__(
-        self,
-        frame: Frame,
-        tracks: Tracks,
-        ids: Sequence[int],
-        toward: Mapping[int, Direction | None],
-    ) -> Poses:
-        """The joints of the tracks named, in the order of ids."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,19 @@ _SUMMED = (
 )  # fmt: skip
 
 
+def fold(old: tuple[Window, ...], new: tuple[Window, ...]) -> tuple[Window, ...]:
+    """Each new window merged into the latest old one that it joins, else put beside them."""
+    folded = list(old)
+    for window in new:
+        for place in range(len(folded) - 1, -1, -1):
+            if folded[place].joins(window):
+                folded[place] = folded[place].merge(window)
+                break
+        else:
+            folded.append(window)
+    return tuple(folded)
+
+
 def _add(a: Any, b: Any) -> Any:
     if a is None or b is None:
         return a if b is None else b

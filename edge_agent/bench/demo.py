@@ -101,8 +101,7 @@ def _resolve(args: argparse.Namespace, state: Path, broker: Broker, embedded: bo
     camera = values.setdefault("camera", {})
     camera.update(source="file", path=str(args.clip.resolve()), pace=args.pace)
     uplink = values.setdefault("uplink", {})
-    scheme = "mqtts" if broker.tls else "mqtt"
-    uplink["broker"] = f"{scheme}://{broker.host}:{broker.port}"
+    uplink["broker"] = broker.url
     for key in ("ca", "cert", "key"):
         if key in uplink:
             uplink[key] = str((args.site.parent / uplink[key]).resolve())
@@ -121,10 +120,8 @@ def _start(table: Desk, site: Site, resolved: Path, state: Path, where: tuple[Br
         broker_words = ("-m", "edge_agent.bench.broker", "--port", str(broker.port))
         table.start(Program("broker", broker_words))
         _until(lambda: _answers(broker), "the embedded broker", table)
-    scheme = "mqtts" if broker.tls else "mqtt"
-    url = f"{scheme}://{broker.host}:{broker.port}"
     protocol = "3" if embedded or site.uplink.protocol == 3 else "5"
-    options = ("--broker", url, "--protocol", protocol, "--http", "127.0.0.1:0")
+    options = ("--broker", broker.url, "--protocol", protocol, "--http", "127.0.0.1:0")
     words = ("-m", "cloud_sink", "serve", *options, "--db", str(state / "sink.db"))
     child = table.start(Program("sink", words), piped=True)
     assert child.stdout is not None
@@ -159,7 +156,7 @@ def _introduce(
         Panel(
             Group(
                 f"unit     {site.unit.id}, zones {', '.join(zone.name for zone in site.zones)}",
-                f"broker   mqtt://{broker.host}:{broker.port} ({kind})",
+                f"broker   {broker.url} ({kind})",
                 f"counts   {address}/v1/counts",
                 f"health   {address}/healthz   {address}/metrics",
                 f"state    {state}/outbox.db, {state}/sink.db, logs in {state}/*.log",

@@ -137,6 +137,11 @@ class Broker:
     port: int = 1883
     tls: bool = False
 
+    @property
+    def url(self) -> str:
+        """The address as a site file says it."""
+        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class UplinkConfig:

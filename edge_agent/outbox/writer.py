@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_agent.errors import RecordError, StorageDamaged, StorageError
 from edge_agent.outbox.database import LAYOUT, commit, connect, count, identity, told
-from edge_agent.records import MAX_PAYLOAD_BYTES, Counts, Window, decode_counts, encode
+from edge_agent.records import MAX_PAYLOAD_BYTES, Counts, Window, decode_counts, encode, fold
 
 _PARTS = ("", "-wal", "-shm")
 
@@ -139,7 +139,7 @@ class Outbox:
         if boot != self._boot:
             return None
         newest = self._stored(payload)
-        counts = replace(newest, windows=_fold(newest.windows, windows))
+        counts = replace(newest, windows=fold(newest.windows, windows))
         merged = encode(counts)
         if len(merged) > MAX_PAYLOAD_BYTES:
             return None
@@ -209,16 +209,3 @@ def _enter(database: sqlite3.Connection, boot: str) -> None:
 def _files(path: Path) -> tuple[tuple[int, ...] | None, ...]:
     """Which database and log these are: what goes to a removed file is lost on closing."""
     return identity(path), identity(Path(f"{path}-wal"))
-
-
-def _fold(old: tuple[Window, ...], new: tuple[Window, ...]) -> tuple[Window, ...]:
-    """Each new window merged into the latest old one that it joins, else put beside them."""
-    folded = list(old)
-    for window in new:
-        for place in range(len(folded) - 1, -1, -1):
-            if folded[place].joins(window):
-                folded[place] = folded[place].merge(window)
-                break
-        else:
-            folded.append(window)
-    return tuple(folded)

@@ -10,7 +10,6 @@ from pathlib import Path
 from edge_agent import health
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.config import Site
-from edge_agent.errors import StorageError
 from edge_agent.outbox import OutboxReader
 from edge_agent.records import Health, Quality, Trouble
 from edge_agent.transport import Courier, Sessions
@@ -56,7 +55,7 @@ class Uplink:
         self._publish_at = self._started
         self._published: tuple[Trouble, ...] = ()
         self._own: tuple[Trouble, ...] = ()
-        self._write_failed = False
+        self._health = health.HealthFile(run, "uplink", log)
 
     def step(self) -> None:
         """Carry what can be carried, then say how it goes if it is time."""
@@ -91,23 +90,13 @@ class Uplink:
             waiting=self._courier.waiting(),
             troubles=self._own,
         )
-        self._write(own)
+        self._health.write(own)
         whole = health.joined(health.read_all(self._run), own.unit, own.at) or own
         if whole.troubles == self._published and now < self._publish_at:
             return
         if self._courier.report(whole):
             self._published = whole.troubles
             self._publish_at = now + PUBLISH_S
-
-    def _write(self, own: Health) -> None:
-        try:
-            health.write(self._run / f"uplink{health.SUFFIX}", own)
-        except StorageError as error:
-            if not self._write_failed:
-                log.warning("%s", error)
-            self._write_failed = True
-        else:
-            self._write_failed = False
 
     def _troubles(self) -> tuple[Trouble, ...]:
         found = []

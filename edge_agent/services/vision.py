@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from edge_agent import health
 from edge_agent.aggregates import Batch, Epoch
 from edge_agent.camera import open_camera
 from edge_agent.camera.recorded import open_recording
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.config import Site, Source
-from edge_agent.errors import CameraError, CameraStalled, StorageError
+from edge_agent.errors import CameraError, CameraStalled
+from edge_agent.health import HealthFile
 from edge_agent.journal import Journal, RecordsFile
 from edge_agent.observations import Detections, Frame
 from edge_agent.pipeline import Pipeline, build_pipeline
@@ -95,7 +95,7 @@ class Vision:
     ) -> None:
         self._site = site
         self._clock = clock
-        self._health_path = run / "vision.health.json"
+        self._health = HealthFile(run, "vision", log)
         self._started = clock.monotonic()
         self._pipeline = pipeline or build_pipeline(site, epoch_of(site, clock))
         self._pause = pause or clock.sleep
@@ -112,7 +112,6 @@ class Vision:
         self._camera_trouble: Trouble | None = None
         self._seen_troubles: frozenset[Trouble] = frozenset()
         self._retry_s = RETRY_S
-        self._health_failed = False
         self._analysed = 0
         self._told: tuple[float, int] = (self._started, 0)
         self._t: float | None = None
@@ -183,7 +182,7 @@ class Vision:
         troubles = {*self._seen_troubles, *self._journal.troubles}
         if self._camera_trouble is not None:
             troubles.add(self._camera_trouble)
-        self._write_health(
+        self._health.write(
             Health(
                 unit=self._site.unit.id,
                 at=self._clock.wall(),
@@ -197,17 +196,6 @@ class Vision:
                 troubles=tuple(sorted(troubles, key=lambda trouble: trouble.value)),
             ),
         )
-
-    def _write_health(self, told: Health) -> None:
-        """A disk without room for a health file must not stop the counting."""
-        try:
-            health.write(self._health_path, told)
-        except StorageError as error:
-            if not self._health_failed:
-                log.warning("%s; counting goes on", error)
-            self._health_failed = True
-        else:
-            self._health_failed = False
 
 
 def main(

@@ -188,7 +188,7 @@ class Courier:
         self._max_inflight = min(self._config.max_inflight, event.receive_max or 65_535)
         self._mids[self._link.publish(self._state(online=True))] = None
         self._reasons.clear()
-        log.info("the broker %s is there: %d rows to send", self._address(), self.waiting())
+        log.info("the broker %s is there: %d rows to send", self._broker.url, self.waiting())
 
     def _acknowledged(self, event: Acknowledged) -> None:
         key = self._mids.pop(event.mid, None)
@@ -240,12 +240,12 @@ class Courier:
         if reason in self._reasons:
             return
         if self._reasons:
-            log.info("the broker %s is still away (%s)", self._address(), reason)
+            log.info("the broker %s is still away (%s)", self._broker.url, reason)
         else:
             log.warning(
                 "the broker %s is away (%s): counts wait on disk, %d rows now; "
                 "trying again at least every %g s",
-                self._address(), reason, self.waiting(), self._config.backoff_s,
+                self._broker.url, reason, self.waiting(), self._config.backoff_s,
             )  # fmt: skip
         self._reasons.add(reason)
 
@@ -328,10 +328,6 @@ class Courier:
 
     def _topic(self, leaf: str) -> str:
         return topic(self._unit.tenant, self._unit.store, self._unit.id, leaf)
-
-    def _address(self) -> str:
-        scheme = "mqtts" if self._broker.tls else "mqtt"
-        return f"{scheme}://{self._broker.host}:{self._broker.port}"
 
 
 def _receipt(payload: bytes) -> Receipt | None:

@@ -149,9 +149,8 @@ class Floors:
             if zone is None or name != zone.name:
                 stay.off(self._leave_s(self._by_name[name], person.last, stay, now))
         if zone is not None:
-            stay = person.stays.setdefault(
-                zone.name, person.stays.get(zone.name) or self._arrive(zone, person, now, unseen)
-            )
+            stay = person.stays.get(zone.name) or self._arrive(zone, person, now, unseen)
+            person.stays[zone.name] = stay
             stay.on(now.t, self._held(person, stay, now.t))
             if stay.state in VISITING:
                 over = self._leave_others(person, stay)
