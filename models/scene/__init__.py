@@ -1,0 +1,1 @@
+"""A rendered shop: shoppers at shelves, with every truth about them known."""
