@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.errors import ShelflightError
-from edge_agent.manifest import ModelEntry, digest, model_path
+from edge_agent.manifest import ModelEntry, Supply, digest, model_path, verify
 
 _CHUNK = 64 * 1024
 _PARTIAL, _BAD_RANGE, _SERVER = 206, 416, 500
@@ -31,8 +31,20 @@ class _BrokenOff(Exception):
 class Outcome(Enum):
     """How a pull ended well."""
 
-    PRESENT = "already here"
-    FETCHED = "fetched"
+    PRESENT = "is already here"
+    FETCHED = "is here now"
+    BUILT_IN = "is built in"
+
+
+@dataclass(frozen=True, slots=True)
+class _Upstream:
+    """What a pull needs of an entry."""
+
+    name: str
+    file: str
+    size: int
+    sha256: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,12 @@ def pull(
 
     Raises:
         PullError: nothing is in place; says what to do.
+        ModelError: a built-in file is damaged.
     """
+    if entry.supply is Supply.BUILT_IN:
+        verify(entry, model_path(entry, directory))
+        return Outcome.BUILT_IN
+    upstream = _upstream(entry)
     path = model_path(entry, directory)
     part = path.with_name(path.name + ".part")
     try:
@@ -79,10 +96,10 @@ def pull(
             return Outcome.PRESENT
         directory.mkdir(parents=True, exist_ok=True)
         if mirror is not None:
-            _copy(entry, mirror, part, report)
+            _copy(upstream, mirror, part, report)
         else:
-            _download(entry, part, report, patience or Patience())
-        _accept(entry, part, path, str(mirror / entry.file if mirror else entry.url))
+            _download(upstream, part, report, patience or Patience())
+        _accept(upstream, part, path, str(mirror / entry.file if mirror else entry.url))
     except OSError as error:
         raise PullError(
             f"{entry.name} cannot be put into {directory}: {error}; mend that or set "
@@ -91,7 +108,16 @@ def pull(
     return Outcome.FETCHED
 
 
-def _copy(entry: ModelEntry, mirror: Path, part: Path, report: Callable[[int], None]) -> None:
+def _upstream(entry: ModelEntry) -> _Upstream:
+    if entry.size is None or entry.sha256 is None or entry.url is None:
+        raise PullError(
+            f"{entry.name} is not pulled but made here; run: python -m models quantize "
+            f"{entry.made_from}"
+        )
+    return _Upstream(entry.name, entry.file, entry.size, entry.sha256, entry.url)
+
+
+def _copy(entry: _Upstream, mirror: Path, part: Path, report: Callable[[int], None]) -> None:
     source = mirror / entry.file
     if not source.is_file():
         raise PullError(f"{entry.name}: {mirror} has no {entry.file}; is it the right folder?")
@@ -100,7 +126,7 @@ def _copy(entry: ModelEntry, mirror: Path, part: Path, report: Callable[[int], N
 
 
 def _download(
-    entry: ModelEntry, part: Path, report: Callable[[int], None], patience: Patience
+    entry: _Upstream, part: Path, report: Callable[[int], None], patience: Patience
 ) -> None:
     pauses = iter(patience.pauses_s)
     while True:
@@ -118,9 +144,7 @@ def _download(
         patience.sleep(pause)
 
 
-def _attempt(
-    entry: ModelEntry, part: Path, report: Callable[[int], None], timeout_s: float
-) -> None:
+def _attempt(entry: _Upstream, part: Path, report: Callable[[int], None], timeout_s: float) -> None:
     """One request; goes on with what is in the part if the server can."""
     start = part.stat().st_size if part.is_file() else 0
     if start >= entry.size:
@@ -141,7 +165,7 @@ def _attempt(
         raise _BrokenOff(f"the connection broke off after {got} of {entry.size} bytes")
 
 
-def _open(entry: ModelEntry, start: int, timeout_s: float) -> Any:
+def _open(entry: _Upstream, start: int, timeout_s: float) -> Any:
     opener = urllib.request.build_opener()
     opener.addheaders = [("User-Agent", "shelflight-models")]
     if start:
@@ -156,7 +180,7 @@ def _goes_on(response: Any, start: int) -> bool:
     return str(response.headers.get("Content-Range", "")).startswith(f"bytes {start}-")
 
 
-def _refused(entry: ModelEntry, part: Path, error: urllib.error.HTTPError) -> None:
+def _refused(entry: _Upstream, part: Path, error: urllib.error.HTTPError) -> None:
     """Tell an answer that may change from one that will not."""
     error.close()
     if error.code == _BAD_RANGE:
@@ -182,7 +206,7 @@ def _body(response: Any) -> Iterator[bytes]:
 
 
 def _append(
-    entry: ModelEntry,
+    entry: _Upstream,
     part: Path,
     start: int,
     chunks: Iterator[bytes],
@@ -202,7 +226,7 @@ def _append(
         os.fsync(stream.fileno())
 
 
-def _accept(entry: ModelEntry, part: Path, path: Path, source: str) -> None:
+def _accept(entry: _Upstream, part: Path, path: Path, source: str) -> None:
     found = digest(part)
     if found != entry.sha256:
         part.unlink(missing_ok=True)

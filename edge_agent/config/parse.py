@@ -24,6 +24,7 @@ from edge_agent.config.site import (
     RuntimeConfig,
     Site,
     Source,
+    Tflite,
     Thresholds,
     UnitConfig,
     UplinkConfig,
@@ -80,7 +81,7 @@ def parse_site(values: Any, source: str, base: Path) -> Site:
         unit=_unit(root.section("unit")),
         camera=_camera(root.section("camera"), base),
         models=_models(root.section("models")),
-        runtime=_runtime(root.section("runtime")),
+        runtime=runtime_of(root.section("runtime")) if root.given("runtime") else None,
         zones=tuple(_zone(section, thresholds) for section in root.sections("zones")),
         thresholds=thresholds,
         privacy=_privacy(root.section("privacy")),
@@ -138,9 +139,12 @@ def _models(section: Section) -> ModelsConfig:
     return models
 
 
-def _runtime(section: Section) -> RuntimeConfig:
+def runtime_of(section: Section) -> RuntimeConfig:
+    """How models are run, from a section that holds nothing else that is not yet read."""
     runtime = RuntimeConfig(
-        threads=section.whole("threads", 1, 1, 64), providers=section.strings("providers")
+        threads=section.whole("threads", 1, 1, 64),
+        providers=section.strings("providers"),
+        tflite=section.choice("tflite", Tflite.LITERT) if section.given("tflite") else None,
     )
     section.close()
     return runtime

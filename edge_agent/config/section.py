@@ -134,6 +134,12 @@ class Section:
         value = self._take(key)
         return Section({} if value is None else value, self._at(key), self._mistakes)
 
+    def named(self, key: str) -> Iterator[tuple[str, Section]]:
+        """A mapping within this one whose keys are names and whose values are mappings."""
+        names = self.section(key)
+        for name in names._values:
+            yield str(name), names.section(name)
+
     def sections(self, key: str) -> Iterator[Section]:
         """A list of mappings within this one."""
         value = self._take(key)

@@ -32,6 +32,13 @@ class Anchor(Enum):
     TORSO = "torso"  # middle of shoulders and hips, else of the box
 
 
+class Tflite(Enum):
+    """An interpreter of .tflite files."""
+
+    LITERT = "litert"  # the distribution ai-edge-litert
+    TFLITE_RUNTIME = "tflite-runtime"
+
+
 @dataclass(frozen=True, slots=True)
 class UnitConfig:
     """Who this unit is; the first three become the MQTT topic."""
@@ -84,10 +91,12 @@ class RuntimeConfig:
             and takes a third less of the processor than two (docs/decisions.md).
         providers: execution providers or delegates in order of preference, e.g. tensorrt, cuda,
             edgetpu; empty = the processor.
+        tflite: which interpreter runs .tflite files; None = the first that is installed.
     """
 
     threads: int = 1
     providers: tuple[str, ...] = ()
+    tflite: Tflite | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +191,8 @@ class Site:
     unit: UnitConfig
     camera: CameraConfig = field(default_factory=CameraConfig)
     models: ModelsConfig = field(default_factory=ModelsConfig)
-    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    # None = left out: as `models bench` found best on this board, else the defaults.
+    runtime: RuntimeConfig | None = None
     zones: tuple[Zone, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
     privacy: Privacy = field(default_factory=Privacy)

@@ -13,9 +13,18 @@ from edge_agent.manifest.entry import (
     Limits,
     Manifest,
     ModelEntry,
+    Supply,
     Task,
 )
-from edge_agent.manifest.files import digest, model_path, models_directory, verify
+from edge_agent.manifest.files import (
+    digest,
+    expected_digest,
+    model_path,
+    models_directory,
+    recipe_path,
+    record_path,
+    verify,
+)
 from edge_agent.manifest.read import load
 
 __all__ = [
@@ -27,10 +36,14 @@ __all__ = [
     "Limits",
     "Manifest",
     "ModelEntry",
+    "Supply",
     "Task",
     "digest",
+    "expected_digest",
     "load",
     "model_path",
     "models_directory",
+    "recipe_path",
+    "record_path",
     "verify",
 ]

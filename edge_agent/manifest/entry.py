@@ -46,6 +46,7 @@ class Decoder(Enum):
 
     YOLOX = "yolox"
     MOVENET_SINGLE = "movenet-single"
+    SHELFLIGHT = "shelflight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,14 @@ class Limits:
     iou: float = DEFAULT_IOU
 
 
+class Supply(Enum):
+    """Where a model's file comes from."""
+
+    PULLED = "pulled"
+    MADE = "made"
+    BUILT_IN = "built in"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
     """One model of the manifest.
@@ -104,27 +113,43 @@ class ModelEntry:
         name: as a site file says it.
         task: what it finds.
         file: its name in the models' folder; the suffix chooses the runtime.
-        size: bytes.
-        sha256: 64 hexadecimal digits.
+        size: bytes; None for a model that is made here.
+        sha256: 64 hexadecimal digits; None for a model that is made here, whose hash is recorded
+            beside its file.
         licence: SPDX name.
         origin: who made it.
-        url: upstream address.
+        url: upstream address; None for what is not pulled.
         input: what it takes.
         decoder: how its output is read.
         limits: the decoder's thresholds.
+        made_from: name of the model that this one is made from, here; None for all others.
+        recipe: how, a path within the ``models`` package; None where made_from is.
+        built_in: its file is committed in the ``models`` package.
+        macs: multiply-accumulates of one inference; None where nobody counted.
     """
 
     name: str
     task: Task
     file: str
-    size: int
-    sha256: str
+    size: int | None
+    sha256: str | None
     licence: str
     origin: str
-    url: str
+    url: str | None
     input: InputSpec
     decoder: Decoder
     limits: Limits
+    made_from: str | None = None
+    recipe: str | None = None
+    built_in: bool = False
+    macs: int | None = None
+
+    @property
+    def supply(self) -> Supply:
+        """Where the file comes from."""
+        if self.built_in:
+            return Supply.BUILT_IN
+        return Supply.PULLED if self.made_from is None else Supply.MADE
 
 
 @dataclass(frozen=True, slots=True)

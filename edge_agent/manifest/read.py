@@ -24,17 +24,24 @@ from edge_agent.manifest.entry import (
     ModelEntry,
     Task,
 )
+from edge_agent.manifest.files import PACKAGE
 
-# Both packages are of one distribution. Asking the import system for `models` would find any folder
-# of that name in the current directory.
-_INSTALLED = Path(__file__).resolve().parents[2] / "models" / "manifest.yaml"
+_INSTALLED = PACKAGE / "manifest.yaml"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LINE = re.compile(r"\S.*")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.(onnx|tflite)")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_RECIPE = re.compile(r"recipes/[a-z0-9][a-z0-9_.-]*\.json")
+_ADDRESS = re.compile(r"https?://\S+")
 _KEYS = {
     *("task", "file", "bytes", "sha256", "licence", "origin", "url"),
     *("input", "decoder", "thresholds"),
+    *("made_from", "recipe", "built_in", "macs"),
+}
+# Keys that say where a file comes from, and those that each way has no use for.
+_NOT_WITH = {
+    "built_in": ("url", "made_from", "recipe"),
+    "made_from": ("url", "bytes", "sha256"),
 }
 _INPUT_KEYS = {"name", "shape", "layout", "dtype", "colour", "range", "pad"}
 
@@ -59,6 +66,12 @@ def load(path: Path | None = None) -> Manifest:
     mistakes: list[str] = []
     models = _Section("", document, {"models"}, mistakes).mapping("models")
     entries = [_entry(str(name), value, mistakes) for name, value in models.items()]
+    names = {entry.name for entry in entries}
+    for entry in entries:
+        if entry.made_from is not None and entry.made_from not in names - {entry.name}:
+            mistakes.append(
+                f"models.{entry.name}.made_from: {entry.made_from!r}; needs another model's name"
+            )
     if mistakes:
         lines = "\n".join(f"  {line}" for line in mistakes)
         raise ModelError(f"{source}: mistakes in the manifest\n{lines}")
@@ -72,18 +85,32 @@ def _entry(name: str, value: object, mistakes: list[str]) -> ModelEntry:
     limits = _Section(
         f"models.{name}.thresholds.", model.mapping("thresholds"), {"score", "iou"}, mistakes
     )
+    built_in = model.flag("built_in")
+    made = not built_in and model.has("made_from")
+    pulled = not built_in and not made
+    for key in ("built_in", "made_from"):
+        if model.has(key):
+            model.refuse(_NOT_WITH[key], f"a model with {key} has none")
+    if not model.has("made_from"):
+        model.refuse(("recipe",), "only a model with made_from has one")
     return ModelEntry(
         name=name,
         task=model.member("task", Task),
         file=model.text("file", _FILE, "a plain file name that ends in .onnx or .tflite"),
-        size=model.whole("bytes", 1, 1 << 40),
-        sha256=model.text("sha256", _SHA256, "64 lower-case hexadecimal digits"),
+        size=None if made else model.whole("bytes", 1, 1 << 40),
+        sha256=(
+            None if made else model.text("sha256", _SHA256, "64 lower-case hexadecimal digits")
+        ),
         licence=model.text("licence"),
         origin=model.text("origin"),
-        url=model.text("url", re.compile(r"https?://\S+"), "an http or https address"),
+        url=model.text("url", _ADDRESS, "an http or https address") if pulled else None,
         input=_input(name, model.mapping("input"), mistakes),
         decoder=model.member("decoder", Decoder),
         limits=Limits(limits.fraction("score"), limits.fraction("iou", default=DEFAULT_IOU)),
+        made_from=model.text("made_from", _NAME, "a model's name") if made else None,
+        recipe=model.text("recipe", _RECIPE, "recipes/NAME.json") if made else None,
+        built_in=built_in,
+        macs=model.whole("macs", 1, 1 << 50) if model.has("macs") else None,
     )
 
 
@@ -141,6 +168,15 @@ class _Section:
             self._mistakes.append(f"{self._at}{key}: {self._values[key]!r}; needs {allowed}")
             return stand_in
 
+    def has(self, key: str) -> bool:
+        return key in self._values
+
+    def refuse(self, keys: tuple[str, ...], why: str) -> None:
+        self._mistakes.extend(f"{self._at}{key}: {why}" for key in keys if key in self._values)
+
+    def flag(self, key: str) -> bool:
+        return key in self._values and self.take(key, _flag, False, "true or false")
+
     def mapping(self, key: str) -> dict[str, object]:
         return self.take(key, _mapping, {}, "a mapping of keys to values")
 
@@ -165,6 +201,12 @@ class _Section:
 
 def _mapping(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
+        raise ValueError(value)
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
         raise ValueError(value)
     return value
 

@@ -1,6 +1,8 @@
 """Run a model file: each runtime is a callable from an input array to output arrays.
 
-No back end is imported until a model that needs it is opened.
+One file a runtime: `onnx` (processor; with `cuda` and `tensorrt` as its providers), `tflite`
+(processor; with `edgetpu` as its delegate), and two seams, `hailo` and `imx500`, that say what is
+missing. No back end is imported until a model that needs it is opened.
 """
 
 from __future__ import annotations
@@ -16,7 +18,14 @@ from edge_agent.errors import ModelError
 from edge_agent.manifest import ModelEntry
 
 _log = logging.getLogger(__name__)
-_BACK_ENDS = {".onnx": "edge_agent.runtimes.onnx", ".tflite": "edge_agent.runtimes.tflite"}
+_BACK_ENDS = {
+    ".onnx": "edge_agent.runtimes.onnx",
+    ".tflite": "edge_agent.runtimes.tflite",
+    ".hef": "edge_agent.runtimes.hailo",
+    ".rpk": "edge_agent.runtimes.imx500",
+}
+# Accelerators that take files of their own compiler only.
+_OWN_FILES = {"hailo": ".hef", "imx500": ".rpk"}
 
 
 class Runtime(Protocol):
@@ -42,7 +51,11 @@ class Runtime(Protocol):
 
 
 def open_runtime(
-    entry: ModelEntry, path: Path, threads: int, providers: tuple[str, ...] = ()
+    entry: ModelEntry,
+    path: Path,
+    threads: int,
+    providers: tuple[str, ...] = (),
+    tflite: str | None = None,
 ) -> Runtime:
     """Load a model file with the back end that its suffix names.
 
@@ -52,6 +65,8 @@ def open_runtime(
         threads: of one inference, >= 1.
         providers: execution providers (.onnx: cpu, cuda, tensorrt, ...) or delegates (.tflite:
             cpu, edgetpu) in order of preference; none = the processor.
+        tflite: the interpreter of .tflite files, litert or tflite-runtime; None = the first that
+            is installed.
 
     Raises:
         ModelError: the file cannot be loaded, its input is not the manifest's, the back end is
@@ -64,7 +79,11 @@ def open_runtime(
         raise ModelError(
             f"{path}: no runtime for {path.suffix!r}; allowed: {', '.join(_BACK_ENDS)}"
         )
-    runtime: Runtime = importlib.import_module(back_end).open_model(entry, path, threads, providers)
+    _check_compiled(entry, path, providers)
+    choice = {"interpreter": tflite} if path.suffix == ".tflite" else {}
+    runtime: Runtime = _import(entry, back_end).open_model(
+        entry, path, threads, providers, **choice
+    )
     _check_input(entry, path, runtime)
     _log.info(
         "model %s: %s, threads %d, runs on %s",
@@ -74,6 +93,26 @@ def open_runtime(
         ", ".join(runtime.taken),
     )
     return runtime
+
+
+def _import(entry: ModelEntry, back_end: str) -> Any:
+    try:
+        return importlib.import_module(back_end)
+    except ImportError as error:
+        raise ModelError(
+            f"model {entry.name}: its runtime {error.name or back_end} cannot be loaded: {error}; "
+            f"run: pip install {error.name or 'shelflight'}"
+        ) from error
+
+
+def _check_compiled(entry: ModelEntry, path: Path, providers: tuple[str, ...]) -> None:
+    for provider in providers:
+        suffix = _OWN_FILES.get(provider.lower())
+        if suffix is not None and suffix != path.suffix:
+            raise ModelError(
+                f"model {entry.name}: {provider} runs {suffix} files only, {path.name} is none; "
+                "compile the model for it (docs/hardware.md) or leave it out of runtime.providers"
+            )
 
 
 def _check_input(entry: ModelEntry, path: Path, runtime: Runtime) -> None:

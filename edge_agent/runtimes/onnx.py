@@ -1,8 +1,9 @@
-"""ONNX files, by onnxruntime."""
+"""ONNX files, by onnxruntime: on the processor, or on what `cuda` and `tensorrt` describe."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import onnxruntime as ort
@@ -11,19 +12,22 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from edge_agent.errors import ModelError
 from edge_agent.manifest import ModelEntry
+from edge_agent.runtimes import cuda, tensorrt
 
 _CPU = "CPUExecutionProvider"
 # How a site file names them -> how onnxruntime does.
 _PROVIDERS = {
     "cpu": _CPU,
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": cuda.NAME,
+    "tensorrt": tensorrt.NAME,
     "openvino": "OpenVINOExecutionProvider",
     "xnnpack": "XnnpackExecutionProvider",
     "rocm": "ROCMExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
 }
 _SHORT = {name: short for short, name in _PROVIDERS.items()}
+# Those with a file of their own: what they are told, and what to install where they are missing.
+_ACCELERATORS: dict[str, ModuleType] = {cuda.NAME: cuda, tensorrt.NAME: tensorrt}
 # onnxruntime's severities: 3 = errors. Warnings of a graph that loads are noise on a unit.
 _ERRORS_ONLY = 3
 _DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
@@ -75,8 +79,11 @@ def open_model(
     if _CPU not in wanted:
         # Otherwise operators that the accelerator lacks run on the processor and nobody is told.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    told = [
+        _ACCELERATORS[name].options(entry, path) if name in _ACCELERATORS else {} for name in wanted
+    ]
     try:
-        session = ort.InferenceSession(str(path), options, providers=wanted)
+        session = ort.InferenceSession(str(path), options, providers=wanted, provider_options=told)
     except _UNUSABLE as error:
         raise ModelError(
             f"model {entry.name}: onnxruntime {ort.__version__} cannot load {path} on "
@@ -91,12 +98,21 @@ def _wanted(entry: ModelEntry, providers: tuple[str, ...]) -> list[str]:
     available = ort.get_available_providers()
     missing = [name for name in wanted if name not in available]
     if missing:
+        hints = [_ACCELERATORS[name].MISSING for name in missing if name in _ACCELERATORS]
         raise ModelError(
             f"model {entry.name}: onnxruntime here has no {', '.join(missing)}; available: "
             f"{', '.join(_SHORT.get(name, name) for name in available)}; name one of these in "
-            "runtime.providers, or install the onnxruntime of the accelerator"
+            f"runtime.providers, or {hints[0] if hints else 'install the onnxruntime that has it'}"
         )
     return wanted
+
+
+def available() -> tuple[str, ...]:
+    """The providers of the onnxruntime that is installed, as a site file names them.
+
+    Those that run anywhere but on this device (Azure) are not among them.
+    """
+    return tuple(_SHORT[name] for name in ort.get_available_providers() if name in _SHORT)
 
 
 def _check(entry: ModelEntry, path: Path, session: ort.InferenceSession, wanted: list[str]) -> None:

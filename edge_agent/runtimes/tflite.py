@@ -6,12 +6,11 @@ the same x86 core (measured); tflite-runtime ended at Python 3.11 and needs nump
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,18 +21,18 @@ from numpy.typing import NDArray
 
 from edge_agent.errors import ModelError
 from edge_agent.manifest import ModelEntry
+from edge_agent.runtimes import edgetpu
 
 # Module and distribution of each interpreter, the faster first.
 INTERPRETERS = (
     ("ai_edge_litert.interpreter", "ai-edge-litert"),
     ("tflite_runtime.interpreter", "tflite-runtime"),
 )
+# How a site file names them -> the distribution.
+NAMES = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
 _CPU = "cpu"
-_EDGETPU = "edgetpu"
-# Shared library of each delegate; the number is the interface's version.
-_DELEGATES = {_EDGETPU: "libedgetpu.so.1"}
-# The operator that the Edge TPU's compiler leaves in a file; without it the TPU has no work.
-_EDGETPU_OPERATOR = b"edgetpu-custom-op"
+# Loads each delegate: (entry, path, interpreter's module) -> delegate.
+_DELEGATES: dict[str, Callable[[ModelEntry, Path, Any], Any]] = {"edgetpu": edgetpu.load}
 # A line that the interpreter prints at each start, and that asks nothing of anyone.
 _CHATTER = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
 
@@ -63,50 +62,70 @@ def open_model(
     path: Path,
     threads: int,
     providers: tuple[str, ...],
+    interpreter: str | None = None,
     interpreters: tuple[tuple[str, str], ...] = INTERPRETERS,
 ) -> TfliteRuntime:
-    """Load a TFLite file with the first interpreter that is installed.
+    """Load a TFLite file with the interpreter named, or the first that is installed.
 
     Args:
         entry: what the file should be.
         path: the file.
         threads: of one inference.
         providers: cpu or edgetpu; none = cpu.
+        interpreter: litert or tflite-runtime; None = no preference.
         interpreters: module and distribution of those that may be taken, in this order.
 
     Raises:
         ModelError: see `edge_agent.runtimes.open_runtime`.
     """
-    module, name = _interpreter(entry, interpreters)
+    module, name = _interpreter(entry, _allowed(entry, interpreter, interpreters))
     wanted = tuple(provider.lower() for provider in providers) or (_CPU,)
     delegates = [_delegate(entry, path, module, one) for one in wanted if one != _CPU]
     try:
         with _without_chatter():
-            interpreter = module.Interpreter(
+            loaded = module.Interpreter(
                 model_path=str(path), num_threads=threads, experimental_delegates=delegates or None
             )
-            interpreter.allocate_tensors()
+            loaded.allocate_tensors()
     except (RuntimeError, ValueError, OSError) as error:
         raise ModelError(f"model {entry.name}: {name} cannot load {path}: {error}") from error
-    inputs = [found["name"] for found in interpreter.get_input_details()]
+    inputs = [found["name"] for found in loaded.get_input_details()]
     if inputs != [entry.input.name]:
         raise ModelError(
             f"{path}: the inputs of model {entry.name} are {', '.join(inputs)}, the manifest says "
             f"{entry.input.name}"
         )
-    return TfliteRuntime(interpreter, name, wanted)
+    return TfliteRuntime(loaded, name, wanted)
+
+
+def installed() -> tuple[str, ...]:
+    """The interpreters that can be used here, as a site file names them, the faster first."""
+    return tuple(
+        name
+        for module, distribution in INTERPRETERS
+        for name, known in NAMES.items()
+        if known == distribution and _found(module, distribution) is not None
+    )
+
+
+def _allowed(
+    entry: ModelEntry, interpreter: str | None, interpreters: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    if interpreter is None:
+        return interpreters
+    if interpreter not in NAMES:
+        raise ModelError(
+            f"model {entry.name}: no TFLite interpreter is called {interpreter!r}; allowed in "
+            f"runtime.tflite: {' | '.join(NAMES)}"
+        )
+    return tuple(pair for pair in interpreters if pair[1] == NAMES[interpreter])
 
 
 def _interpreter(entry: ModelEntry, interpreters: tuple[tuple[str, str], ...]) -> tuple[Any, str]:
     for module, distribution in interpreters:
-        try:
-            found, number = importlib.import_module(module), version(distribution)
-        except (ImportError, PackageNotFoundError):
-            continue
-        if distribution == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
-            # It imports, and fails only when a model is loaded.
-            continue
-        return found, f"{distribution} {number}"
+        number = _found(module, distribution)
+        if number is not None:
+            return importlib.import_module(module), f"{distribution} {number}"
     raise ModelError(
         f"model {entry.name} is a TFLite file and no interpreter for it is installed "
         f"({', '.join(distribution for _, distribution in interpreters)}); "
@@ -114,35 +133,27 @@ def _interpreter(entry: ModelEntry, interpreters: tuple[tuple[str, str], ...]) -
     )
 
 
+def _found(module: str, distribution: str) -> str | None:
+    """The version that is installed and usable with this numpy."""
+    try:
+        importlib.import_module(module)
+        number = version(distribution)
+    except (ImportError, PackageNotFoundError):
+        return None
+    if distribution == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
+        # It imports, and fails only when a model is loaded.
+        return None
+    return number
+
+
 def _delegate(entry: ModelEntry, path: Path, module: Any, provider: str) -> Any:
-    library = _DELEGATES.get(provider)
-    if library is None:
+    load = _DELEGATES.get(provider)
+    if load is None:
         raise ModelError(
             f"model {entry.name}: TFLite has no delegate {provider!r}; allowed in "
             f"runtime.providers: {', '.join((_CPU, *_DELEGATES))}"
         )
-    if provider == _EDGETPU and _EDGETPU_OPERATOR not in _content(entry, path):
-        raise ModelError(
-            f"model {entry.name}: {path} is not compiled for the Edge TPU, all of it would run "
-            "on the processor; compile it with edgetpu_compiler or leave edgetpu out"
-        )
-    try:
-        # First by itself: where it is missing, the half-made delegate would fail again when freed.
-        ctypes.CDLL(library)
-        return module.load_delegate(library)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"model {entry.name}: delegate {provider} ({library}) cannot be loaded: {error}; "
-            "install it and look whether the device is plugged in, or leave it out of "
-            "runtime.providers"
-        ) from error
-
-
-def _content(entry: ModelEntry, path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"model {entry.name} at {path} cannot be read: {error}") from error
+    return load(entry, path, module)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import yaml
 
 from edge_agent import manifest
 from edge_agent.errors import ModelError
-from edge_agent.manifest import Axes, Colour, Decoder, Dtype, Task
+from edge_agent.manifest import Axes, Colour, Decoder, Dtype, Supply, Task
 
 GOOD = {
     "models": {
@@ -73,6 +73,8 @@ def test_the_installed_manifest_names_a_detector_and_a_pose_model():
 
 def test_the_installed_manifest_names_the_real_files(data):
     for entry in manifest.load().entries:
+        if entry.supply is Supply.MADE:
+            continue
         path = manifest.model_path(entry, data / "models")
         manifest.verify(entry, path)
         assert path.stat().st_size == entry.size
@@ -118,6 +120,14 @@ def test_height_and_width_follow_the_layout(tmp_path):
         ("input.range", 255, "low < high"),
         ("input.pad", 300, "models.one.input.pad: 300; needs a whole number, 0..255"),
         ("input.dtype", "uint8", "uint8 takes pixels as they are"),
+        ("macs", 0, "models.one.macs: 0; needs a whole number, 1.."),
+        ("built_in", "yes", "models.one.built_in: 'yes'; needs true or false"),
+        ("built_in", True, "models.one.url: a model with built_in has none"),
+        ("made_from", "two", "models.one.made_from: 'two'; needs another model's name"),
+        ("made_from", "one", "models.one.made_from: 'one'; needs another model's name"),
+        ("made_from", "two", "models.one.sha256: a model with made_from has none"),
+        ("made_from", "two", "models.one.recipe: is missing; needs recipes/NAME.json"),
+        ("recipe", "recipes/x.json", "models.one.recipe: only a model with made_from has one"),
     ],
 )
 def test_a_mistake_is_named_with_its_key_and_what_is_allowed(tmp_path, at, value, said):
@@ -154,9 +164,9 @@ def test_a_manifest_that_is_no_yaml_is_refused(tmp_path, content):
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_known():
-    with pytest.raises(ModelError, match=r"'yolox-nan'; known: yolox-nano$"):
+    with pytest.raises(ModelError, match=r"'yolox-nan'; known: yolox-nano, "):
         manifest.load().get("yolox-nan")
-    with pytest.raises(ModelError, match="known: yolox-nano, movenet-lightning-int8"):
+    with pytest.raises(ModelError, match=r"known: .*yolox-nano, .*movenet-lightning-int8"):
         manifest.load().get("zzz")
 
 
@@ -172,6 +182,55 @@ def test_the_right_file_is_accepted_and_another_is_refused_with_both_hashes(tmp_
     assert entry.sha256[:12] in said
     assert hashlib.sha256(b"abd").hexdigest()[:12] in said
     assert "python -m models pull one" in said
+
+
+def made_and_built_in(tmp_path: Path) -> manifest.Manifest:
+    document = changed("macs", 7)
+    made = document["models"]["one-int8"] = copy.deepcopy(document["models"]["one"])
+    made.update(file="one-int8.onnx", made_from="one", recipe="recipes/one-int8.json")
+    for key in ("url", "sha256", "bytes"):
+        del made[key]
+    own = document["models"]["own"] = copy.deepcopy(document["models"]["one"])
+    own.update(file="own.onnx", built_in=True)
+    del own["url"]
+    return load(tmp_path, document)
+
+
+def test_a_model_that_is_made_here_is_checked_against_what_was_recorded_when_it_was_made(tmp_path):
+    entry = made_and_built_in(tmp_path).get("one-int8")
+    assert (entry.supply, entry.made_from, entry.macs) == (Supply.MADE, "one", 7)
+    path = manifest.model_path(entry, tmp_path)
+    with pytest.raises(ModelError, match=r"is not at .*; run: python -m models quantize one$"):
+        manifest.verify(entry, path)
+    path.write_bytes(b"made")
+    with pytest.raises(ModelError, match="no hash of it is recorded"):
+        manifest.verify(entry, path)
+    record = manifest.record_path(path)
+    record.write_text("torn")
+    assert manifest.expected_digest(entry, path) is None
+    record.write_text(f"{hashlib.sha256(b'made').hexdigest()}  {path.name}\n")
+    manifest.verify(entry, path)
+    path.write_bytes(b"other")
+    with pytest.raises(ModelError, match=r"the record of its making says .*models quantize one$"):
+        manifest.verify(entry, path)
+
+
+def test_a_built_in_model_lies_in_the_package_wherever_the_models_folder_is(tmp_path):
+    entry = made_and_built_in(tmp_path).get("own")
+    assert entry.supply is Supply.BUILT_IN
+    path = manifest.model_path(entry, tmp_path)
+    assert path.parts[-3:] == ("models", "built_in", "own.onnx")
+    assert path.is_absolute()
+    with pytest.raises(ModelError, match="it is built in: install the package again"):
+        manifest.verify(entry, path)
+
+
+def test_the_committed_recipe_of_a_model_that_is_made_here_is_in_the_package():
+    installed = manifest.load()
+    recipe = manifest.recipe_path(installed.get("yolox-nano-int8"))
+    assert recipe is not None
+    assert recipe.parts[-3:] == ("models", "recipes", "yolox-nano-int8.json")
+    assert manifest.recipe_path(installed.get("yolox-nano")) is None
 
 
 def test_a_missing_file_is_answered_with_the_line_that_fetches_it(tmp_path):

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.manifest import ModelEntry, load
+from edge_agent.errors import ModelError
+from edge_agent.manifest import ModelEntry, files, load
 from models.pull import Outcome, Patience, PullError, pull
 
 CONTENT = bytes(range(256)) * 1200
@@ -116,6 +117,23 @@ def test_what_is_there_and_wrong_is_replaced(tmp_path, entry, patience):
     (tmp_path / "m.onnx").write_bytes(b"something else")
     assert pull(entry, tmp_path, None, nobody, patience) is Outcome.FETCHED
     assert (tmp_path / "m.onnx").read_bytes() == CONTENT
+
+
+def test_a_model_that_is_made_here_is_not_pulled_and_the_message_says_how_it_is_made(tmp_path):
+    with pytest.raises(PullError, match="made here; run: python -m models quantize yolox-nano$"):
+        pull(load().get("yolox-nano-int8"), tmp_path, None, nobody)
+    assert lying_in(tmp_path) == []
+
+
+def test_a_built_in_model_needs_no_pull_and_a_damaged_one_is_told(tmp_path, entry, monkeypatch):
+    monkeypatch.setattr(files, "PACKAGE", tmp_path)
+    built_in = replace(entry, built_in=True, url=None)
+    with pytest.raises(ModelError, match="it is built in"):
+        pull(built_in, tmp_path, None, nobody)
+    (tmp_path / "built_in").mkdir()
+    (tmp_path / "built_in" / "m.onnx").write_bytes(CONTENT)
+    assert pull(built_in, tmp_path, None, nobody) is Outcome.BUILT_IN
+    assert lying_in(tmp_path) == ["built_in"]
 
 
 def test_a_download_that_breaks_off_goes_on_where_it_was(tmp_path, entry, server, patience, waited):

@@ -1,0 +1,1 @@
+"""Training of the built-in model: people and their joints in one inference."""

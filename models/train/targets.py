@@ -1,0 +1,209 @@
+"""What the network should say of a picture, and how wrong it was.
+
+Peaks are soft: a Gaussian around each person and joint is the target of a quality focal loss (Li
+et al. 2020), so that heights around a peak stay meaningful and decoding may look between cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.train.network import (
+    GRID_STRIDE,
+    JOINTS,
+    MAP_STRIDE,
+    OFFSET_SCALE,
+    OFFSETS,
+    PERSON,
+    SIDES,
+)
+
+Floats = NDArray[np.float32]
+
+# Where in its box a person is looked for: the chest, which goods and other shoppers hide least.
+CHEST = 0.4
+# People who show less than this, or are smaller (pixels of the input), are neither person nor
+# background: nobody could say.
+LEAST_VISIBLE, LEAST_HEIGHT = 0.2, 12.0
+# Cells around a chest that learn the box and the joints, as a share of the Gaussian's height.
+_LEARNS = 0.5
+# Gaussians: standard deviations in cells for a person of one cell, and growth with its height.
+_CHEST_SIGMA, _CHEST_GROWTH = 0.7, 0.05
+_JOINT_SIGMA, _JOINT_GROWTH = 0.8, 0.016
+_FOCUS = 2.0
+_WEIGHTS = {"person": 1.0, "box": 1.0, "joints": 1.0, "maps": 1.0}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class People:
+    """The labels of one picture, in pixels of the network's input.
+
+    Args:
+        boxes: float32 [N, 4], x0 y0 x1 y1.
+        visible: float32 [N], share of the body that is seen, 0..1.
+        keypoints: float32 [N, 17, 3], x, y and 0 = absent, 1 = hidden, 2 = visible.
+    """
+
+    boxes: Floats
+    visible: Floats
+    keypoints: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """What the two outputs should be.
+
+    Args:
+        person: [1, h, w], 0..1; person_weight the same shape.
+        box: [4, h, w], cells from the cell's middle to the sides.
+        offsets, offset_weight: [34, h, w].
+        learns: [1, h, w], weight of the box and the joints.
+        maps: [17, H, W], 0..1; map_weight the same shape.
+    """
+
+    person: Floats
+    person_weight: Floats
+    box: Floats
+    offsets: Floats
+    offset_weight: Floats
+    learns: Floats
+    maps: Floats
+    map_weight: Floats
+
+
+def targets(people: People, width: int, height: int) -> Targets:
+    """Draw the targets of one picture of width x height pixels."""
+    lines, columns = height // GRID_STRIDE, width // GRID_STRIDE
+    grid = (lines, columns)
+    person, learns = np.zeros((1, *grid), np.float32), np.zeros((1, *grid), np.float32)
+    person_weight = np.ones((1, *grid), np.float32)
+    box = np.zeros((4, *grid), np.float32)
+    offsets = np.zeros((2 * JOINTS, *grid), np.float32)
+    offset_weight = np.zeros((2 * JOINTS, *grid), np.float32)
+    fine = (height // MAP_STRIDE, width // MAP_STRIDE)
+    maps = np.zeros((JOINTS, *fine), np.float32)
+    map_weight = np.ones((JOINTS, *fine), np.float32)
+    y, x = np.mgrid[:lines, :columns].astype(np.float32) + 0.5
+    # Farther (higher, smaller) people first: where two meet, the nearer one's answer stays.
+    for row in np.argsort(people.boxes[:, 3], kind="stable"):
+        x0, y0, x1, y1 = people.boxes[row] / GRID_STRIDE
+        tall = y1 - y0
+        clear = people.visible[row] >= LEAST_VISIBLE and tall * GRID_STRIDE >= LEAST_HEIGHT
+        if not clear:
+            inside = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+            person_weight[0][inside] = 0
+            _joints(people.keypoints[row], tall * GRID_STRIDE, maps, map_weight, clear=False)
+            continue
+        cx, cy = (x0 + x1) / 2, y0 + CHEST * tall
+        sigma = _CHEST_SIGMA + _CHEST_GROWTH * tall
+        # Anchored on the nearest cell, so that one cell at least says 1.
+        mx, my = np.floor(cx) + 0.5, np.floor(cy) + 0.5
+        bump = np.exp(-((x - mx) ** 2 + (y - my) ** 2) / (2 * sigma**2))
+        np.maximum(person[0], bump, out=person[0])
+        mine = (bump >= _LEARNS) & (bump >= learns[0])
+        learns[0][mine] = bump[mine]
+        for channel, value in enumerate((x - x0, y - y0, x1 - x, y1 - y)):
+            box[channel][mine] = value[mine]
+        _offsets(people.keypoints[row], x, y, mine, tall, offsets, offset_weight)
+        _joints(people.keypoints[row], tall * GRID_STRIDE, maps, map_weight, clear=True)
+    person_weight[person >= _LEARNS] = 1
+    return Targets(person, person_weight, box, offsets, offset_weight, learns, maps, map_weight)
+
+
+def _offsets(
+    keypoints: Floats, x: Floats, y: Floats, mine: Floats, tall: float, out: Floats, weight: Floats
+) -> None:
+    """Where each joint is, seen from the cells of its owner. Errors count in body heights."""
+    places = keypoints[:, :2] / GRID_STRIDE
+    # A hidden joint is a guess even for whoever labelled it.
+    trust = np.array([0.0, 0.3, 1.0])[keypoints[:, 2].astype(int)] / max(tall, 1.0)
+    for joint in range(JOINTS):
+        out[2 * joint][mine] = (places[joint, 0] - x[mine]) / OFFSET_SCALE
+        out[2 * joint + 1][mine] = (places[joint, 1] - y[mine]) / OFFSET_SCALE
+        weight[2 * joint : 2 * joint + 2, mine] = trust[joint]
+
+
+def _joints(keypoints: Floats, tall: float, maps: Floats, weight: Floats, clear: bool) -> None:
+    """A bump at each visible joint; around a hidden one no answer is wrong."""
+    sigma = _JOINT_SIGMA + _JOINT_GROWTH * tall / MAP_STRIDE
+    reach = int(np.ceil(3 * sigma))
+    lines, columns = maps.shape[1:]
+    for joint, (px, py, state) in enumerate(keypoints):
+        if state == 0:
+            continue
+        cx, cy = px / MAP_STRIDE, py / MAP_STRIDE
+        left, top = int(cx) - reach, int(cy) - reach
+        x0, x1 = max(left, 0), min(left + 2 * reach + 1, columns)
+        y0, y1 = max(top, 0), min(top + 2 * reach + 1, lines)
+        if x0 >= x1 or y0 >= y1:
+            continue
+        x, y = np.arange(x0, x1) + 0.5 - cx, np.arange(y0, y1)[:, None] + 0.5 - cy
+        bump = np.exp(-(x**2 + y**2) / (2 * sigma**2)).astype(np.float32)
+        window = (joint, slice(y0, y1), slice(x0, x1))
+        if state == 2 and clear:
+            np.maximum(maps[window], bump, out=maps[window])
+            weight[window][bump >= _LEARNS] = 1
+        else:
+            hidden = weight[window]
+            hidden[(bump >= 0.3) & (maps[window] < _LEARNS)] = 0
+
+
+def loss(
+    outputs: tuple[Tensor, Tensor], wanted: dict[str, Tensor]
+) -> tuple[Tensor, dict[str, float]]:
+    """How wrong the outputs are.
+
+    Args:
+        outputs: grid and maps of the network.
+        wanted: the fields of `Targets`, batched.
+
+    Returns:
+        The loss and its parts.
+    """
+    grid, maps = outputs
+    learns = wanted["learns"]
+    persons = wanted["person"].ge(0.999).sum().clamp(min=1)
+    mass = learns.sum().clamp(min=1)
+    parts = {
+        "person": _focal(grid[:, PERSON], wanted["person"], wanted["person_weight"]) / persons,
+        "box": (_box_loss(grid[:, SIDES], wanted["box"]) * learns).sum() / mass,
+        # In body heights; 40 makes an error of a torso's fifth (0.06) about as bad as a bad box.
+        "joints": 40.0
+        * OFFSET_SCALE
+        * (
+            F.smooth_l1_loss(grid[:, OFFSETS], wanted["offsets"], reduction="none", beta=0.05)
+            * wanted["offset_weight"]
+            * learns
+        ).sum()
+        / mass
+        / (2 * JOINTS),
+        "maps": 0.5 * _focal(maps, wanted["maps"], wanted["map_weight"]) / persons / 4,
+    }
+    total = sum((_WEIGHTS[name] * part for name, part in parts.items()), torch.zeros(()))
+    return total, {name: float(part.detach()) for name, part in parts.items()}
+
+
+def _focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Quality focal loss, summed."""
+    error = (target - logits.sigmoid()).abs()
+    cross = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (error**_FOCUS * cross * weight).sum()
+
+
+def _box_loss(sides: Tensor, target: Tensor) -> Tensor:
+    """1 - IoU of boxes around the same point (Yu et al. 2016, UnitBox), and a pull where none."""
+    positive = sides.clamp(min=0.01)
+    left = torch.minimum(positive, target)
+    inner = (left[:, 0] + left[:, 2]) * (left[:, 1] + left[:, 3])
+    area = (positive[:, 0] + positive[:, 2]) * (positive[:, 1] + positive[:, 3])
+    truth = (target[:, 0] + target[:, 2]) * (target[:, 1] + target[:, 3])
+    iou = inner / (area + truth - inner).clamp(min=0.01)
+    scale = (target[:, 1] + target[:, 3]).clamp(min=1)
+    pull = (sides - target).abs().sum(dim=1) / scale
+    return (1 - iou + 0.5 * pull)[:, None]
