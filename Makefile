@@ -27,8 +27,9 @@ $(STAMP): setup.cfg pyproject.toml $(wildcard locks/*.txt)
 	$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[$(EXTRAS)]'
 	@touch $@
 
-run: setup ## a unit, a broker and the sink: make run CLIP=clip.mp4 SITE=site.yaml MODELS=folder
-	@$(BIN)/python -m edge_agent demo $(if $(CLIP),--clip "$(CLIP)") $(if $(SITE),--site "$(SITE)") $(if $(PACE),--pace $(PACE))
+run: setup ## a unit on the built-in scene, a broker, the sink; or CLIP=clip.mp4 SITE=site.yaml
+	@$(BIN)/python -m edge_agent demo $(if $(CLIP),--clip "$(CLIP)") $(if $(SITE),--site "$(SITE)") $(if $(PACE),--pace $(PACE)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 test: setup ## run the tests; SHELFLIGHT_DATA=folder adds those on real footage
 	$(BIN)/python -m pytest

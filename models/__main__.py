@@ -1,4 +1,4 @@
-"""The models command: see which models there are, fetch them, check them."""
+"""The models command: see, fetch, check, quantize, score, measure and train models."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from edge_agent.errors import ModelError, ShelflightError
-from edge_agent.manifest import Manifest, ModelEntry, load, model_path, models_directory, verify
+from edge_agent.manifest import ModelEntry, load, model_path, models_directory, verify
 from models.listing import as_json, as_table
 from models.progress import progress_bar
 from models.pull import Outcome, pull
@@ -22,7 +23,23 @@ examples:
   python -m models pull yolox-nano            fetch one model from its upstream address
   python -m models pull --from DIR NAME...    take them from a folder, without a network
   python -m models verify yolox-nano          exit 0 if the file is here and right, else 1
+  python -m models quantize yolox-nano        make yolox-nano-int8 of it
+  python -m models bench --write              choose what is fastest on this device
+
+COMMAND --help tells more of each.
 """
+# Command -> (module, what it does). A module is imported when its command is asked for: scoring
+# and training need packages that a unit does without.
+COMMANDS = {
+    "quantize": (
+        "models.quantize.command",
+        "make a model's int8 file, checked against its float one",
+    ),
+    "evaluate": ("models.evaluate.command", "score models against truth or against each other"),
+    "bench": ("models.bench.command", "measure runtimes, threads and models on this device"),
+    "scene": ("models.scene.command", "render a shop with shoppers, and the truth about them"),
+    "train": ("models.train.command", "train the built-in model"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,22 +48,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 1 where a model could not be fetched or is not right; 2 where the call is wrong.
     """
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = _parser(words[0] if words else "").parse_args(words or ["--help"])
     try:
-        manifest = load()
-        return int(arguments.run(manifest, arguments))
+        return int(arguments.run(arguments))
     except ShelflightError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("stopped; pull again to go on where it broke off", file=sys.stderr)
+        print("stopped; the same command again goes on where it broke off", file=sys.stderr)
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m models",
-        description="Fetch and check the models that a shelf unit runs.",
+        description="Fetch, check, quantize, score and train the models that a shelf unit runs.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -70,10 +87,26 @@ def _parser() -> argparse.ArgumentParser:
     checking = commands.add_parser("verify", help="check one model: exit 0 if it is right, else 1")
     checking.add_argument("name", metavar="NAME", help="a model's name, see list")
     checking.set_defaults(run=_verify)
+
+    for name, (module_name, text) in COMMANDS.items():
+        if name != asked:
+            commands.add_parser(name, help=text)
+            continue
+        module = import_module(module_name)
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=module.__doc__,
+            epilog=getattr(module, "EPILOG", None),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.main)
     return parser
 
 
-def _list(manifest: Manifest, arguments: argparse.Namespace) -> int:
+def _list(arguments: argparse.Namespace) -> int:
+    manifest = load()
     if arguments.json:
         print(json.dumps(as_json(manifest, models_directory())))
     else:
@@ -81,7 +114,8 @@ def _list(manifest: Manifest, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _pull(manifest: Manifest, arguments: argparse.Namespace) -> int:
+def _pull(arguments: argparse.Namespace) -> int:
+    manifest = load()
     # A misspelt name is told before anything is fetched.
     for entry in [manifest.get(name) for name in dict.fromkeys(arguments.names)]:
         _pull_one(entry, arguments.mirror)
@@ -96,8 +130,8 @@ def _pull_one(entry: ModelEntry, mirror: Path | None) -> None:
     print(f"{entry.name} {said} and right: {model_path(entry, directory)}")
 
 
-def _verify(manifest: Manifest, arguments: argparse.Namespace) -> int:
-    entry = manifest.get(arguments.name)
+def _verify(arguments: argparse.Namespace) -> int:
+    entry = load().get(arguments.name)
     path = model_path(entry, models_directory())
     try:
         verify(entry, path)

@@ -6,10 +6,12 @@ import argparse
 import contextlib
 import json
 import socket
+import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,11 @@ from edge_agent.config import Broker, Site, load_site, read_yaml
 from edge_agent.errors import InputError, ShelflightError
 from edge_agent.health import joined, read_all
 
-HOW = """There is no built-in model and scene yet. Name a recording, its site file and the models:
-
-  make run CLIP=clip.mp4 SITE=site.yaml MODELS=folder-of-models
-"""
+# Of the built-in scene: long enough to differ from itself, short enough to be rendered while one
+# waits; and windows so short that counts come in while one looks.
+LOOP_S, WINDOW_S = 90, 10
+# What the sink may differ from the truth, as a share of the true visits.
+TOLERANCE = 0.05
 READY_S = 30.0
 _OURS = ("*.db", "*.db-*", "*.db.*", "*.log", "*.health.json", "records.jsonl", "uplink.session")
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -38,28 +41,54 @@ _BAR = 24
 _FULL_BAR_S = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What is played.
+
+    Args:
+        clip: the recording.
+        site: its site file.
+        pace: 1 = as it was filmed, 0 = as fast as it goes.
+        loop: again and again.
+        window_s: instead of the site's.
+        truth: what to compare the counts with at the end.
+    """
+
+    clip: Path
+    site: Path
+    pace: float
+    loop: bool = False
+    window_s: int | None = None
+    truth: Path | None = None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("--clip", type=Path, help="the recording to play once")
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        help="render so many seconds of the built-in scene, play them once and compare the counts "
+        "with the truth (default: 90, played again and again)",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="which built-in scene")
     parser.add_argument("--site", type=Path, help="its site.yaml")
     parser.add_argument("--state", type=Path, default=Path(".run"), help="folder for the stores")
     parser.add_argument(
-        "--pace", type=float, default=0.0, help="1 = as it was filmed, 0 = as fast as it goes"
+        "--pace",
+        type=float,
+        help="1 = as it was filmed (the built-in scene), 0 = as fast as it goes (a recording)",
     )
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
-    if args.clip is None or args.site is None:
-        print(HOW, file=sys.stderr)
-        return 2
-    if not args.clip.exists():
-        raise InputError(f"{args.clip}: no such recording; name another with CLIP=")
     console = Console()
-    site = load_site(args.site)
+    play = _play(args)
+    site = load_site(play.site)
     state = _fresh(args.state)
     broker, embedded = _broker(site)
-    resolved = _resolve(args, state, broker, embedded)
+    resolved = _resolve(play, state, broker, embedded)
     with desk(state) as table, contextlib.suppress(KeyboardInterrupt):
         address = _start(table, site, resolved, state, (broker, embedded))
         _introduce(console, site, broker, embedded, address, state)
@@ -67,8 +96,63 @@ def main(args: argparse.Namespace) -> int:
         if code == 0:
             rows = _totals(address)
             console.print(_table(rows), _summary(rows))
+            if play.truth is not None:
+                return _compare(console, rows, play.truth)
         return code
     return 130
+
+
+def _play(args: argparse.Namespace) -> Play:
+    """The recording that was asked for, or the built-in scene, rendered if it is not yet there."""
+    if args.clip is not None and args.site is not None:
+        if not args.clip.exists():
+            raise InputError(f"{args.clip}: no such recording; name another with CLIP=")
+        return Play(args.clip, args.site, args.pace or 0.0)
+    if args.clip is not None or args.site is not None:
+        raise InputError("CLIP and SITE belong together; name both, or neither for the scene")
+    seconds = args.seconds or LOOP_S
+    scene = args.state / f"scene-{args.seed}-{seconds}"
+    if not (scene / "truth.json").exists():
+        _render(scene, args.seed, seconds)
+    once = args.seconds is not None
+    pace = args.pace if args.pace is not None else (0.0 if once else 1.0)
+    return Play(
+        scene / "clip.mp4",
+        scene / "site.yaml",
+        pace,
+        loop=not once,
+        window_s=None if once else WINDOW_S,
+        truth=scene / "truth.json" if once else None,
+    )
+
+
+def _render(scene: Path, seed: int, seconds: int) -> None:
+    """Have the shop rendered; its progress bar is shown."""
+    words = ("--seed", str(seed), "--seconds", str(seconds), "--out", str(scene))
+    done = subprocess.run((sys.executable, "-m", "models", "scene", *words), check=False)
+    if done.returncode != 0:
+        raise ShelflightError(
+            f"the scene could not be rendered (exit {done.returncode}); see what it says above"
+        )
+
+
+def _compare(console: Console, rows: list[dict[str, Any]], truth: Path) -> int:
+    """Tell how far the sink's visits are from the truth; 1 where it is too far."""
+    visits = [visit["zone"] for visit in json.loads(truth.read_text())["visits"]]
+    counted = {row["zone"]: int(row["pass_bys"]) for row in rows}
+    table = Table(title="beside the truth", min_width=60)
+    for title in ("zone", "true visits", "at the sink", "off by"):
+        table.add_column(title, justify="left" if title == "zone" else "right")
+    for zone in sorted(set(visits) | set(counted)):
+        table.add_row(zone, *_beside(visits.count(zone), counted.get(zone, 0)))
+    total = sum(counted.values())
+    table.add_row("all", *_beside(len(visits), total), style="bold")
+    console.print(table)
+    return 0 if abs(total - len(visits)) <= TOLERANCE * len(visits) else 1
+
+
+def _beside(true: int, counted: int) -> tuple[str, str, str]:
+    return str(true), str(counted), f"{(counted - true) / true:+.1%}" if true else "-"
 
 
 def _fresh(state: Path) -> Path:
@@ -95,16 +179,18 @@ def _broker(site: Site) -> tuple[Broker, bool]:
     )
 
 
-def _resolve(args: argparse.Namespace, state: Path, broker: Broker, embedded: bool) -> Path:
+def _resolve(play: Play, state: Path, broker: Broker, embedded: bool) -> Path:
     """The site file with what this run sets, for the services to read."""
-    values = read_yaml(args.site)
+    values = read_yaml(play.site)
     camera = values.setdefault("camera", {})
-    camera.update(source="file", path=str(args.clip.resolve()), pace=args.pace)
+    camera.update(source="file", path=str(play.clip.resolve()), pace=play.pace, loop=play.loop)
+    if play.window_s is not None:
+        values.setdefault("privacy", {}).update(window_s=play.window_s)
     uplink = values.setdefault("uplink", {})
     uplink["broker"] = broker.url
     for key in ("ca", "cert", "key"):
         if key in uplink:
-            uplink[key] = str((args.site.parent / uplink[key]).resolve())
+            uplink[key] = str((play.site.parent / uplink[key]).resolve())
     if embedded:
         uplink["protocol"] = "3.1.1"
     path = state / "site.yaml"

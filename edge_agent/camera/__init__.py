@@ -56,6 +56,10 @@ def open_camera(
     if config.source is Source.FILE:
         from edge_agent.camera.file import FileCamera
 
+        if config.loop:
+            from edge_agent.camera.looped import LoopedCamera
+
+            return LoopedCamera(lambda: FileCamera(config, clock), 1 / config.fps)
         return FileCamera(config, clock)
     if config.source is Source.V4L2:
         from edge_agent.camera.v4l2 import open_v4l2

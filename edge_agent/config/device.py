@@ -1,8 +1,8 @@
-"""What `models bench` found best on this board: device.yaml, written by it and read when a unit's
-site file leaves `runtime` out.
+"""device.yaml: what `models bench` found best on this board.
 
-Nobody edits this file; site.yaml is the one that people edit. It is only good for the kind of
-board and the runtimes that it was measured with.
+It is written by that command and read when a unit's site file leaves `runtime` out. Nobody edits
+it; site.yaml is the one that people edit. It is only good for the kind of board and the runtimes
+that it was measured with.
 """
 
 from __future__ import annotations

@@ -11,11 +11,13 @@ import yaml
 
 from edge_agent.config.section import Section
 from edge_agent.config.site import (
+    MAX_EVERY,
     MAX_FPS,
     MAX_ZONES,
     MIN_FPS,
     Anchor,
     Broker,
+    BudgetConfig,
     CameraConfig,
     Facing,
     ModelsConfig,
@@ -82,6 +84,7 @@ def parse_site(values: Any, source: str, base: Path) -> Site:
         camera=_camera(root.section("camera"), base),
         models=_models(root.section("models")),
         runtime=runtime_of(root.section("runtime")) if root.given("runtime") else None,
+        budget=_budget(root.section("budget")),
         zones=tuple(_zone(section, thresholds) for section in root.sections("zones")),
         thresholds=thresholds,
         privacy=_privacy(root.section("privacy")),
@@ -125,6 +128,7 @@ def _camera(section: Section, base: Path) -> CameraConfig:
         pipeline=section.text("pipeline"),
         fps=section.number("fps", 5.0, MIN_FPS, MAX_FPS),
         pace=section.number("pace", 1.0, 0, 1000),
+        loop=section.flag("loop", False),
         width=section.optional_whole("width", 64, 4096),
         height=section.optional_whole("height", 64, 4096),
         stall_s=section.number("stall_s", 2.0, 0.1, 60),
@@ -148,6 +152,17 @@ def runtime_of(section: Section) -> RuntimeConfig:
     )
     section.close()
     return runtime
+
+
+def _budget(section: Section) -> BudgetConfig:
+    budget = BudgetConfig(
+        gate=section.flag("gate", True),
+        look_s=section.number("look_s", 5.0, 1, 60),
+        detect_every=section.parsed("detect_every", None, _every),
+        cool=section.flag("cool", True),
+    )
+    section.close()
+    return budget
 
 
 def _zone(section: Section, thresholds: Thresholds) -> Zone:
@@ -219,6 +234,14 @@ def _outbox(section: Section) -> OutboxConfig:
     outbox = OutboxConfig(max_rows=section.whole("max_rows", 20_000, 100, 10_000_000))
     section.close()
     return outbox
+
+
+def _every(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_EVERY:
+        raise ValueError(f"auto or a whole number 1..{MAX_EVERY} is allowed")
+    return int(text)
 
 
 def _timezone(text: str) -> str:

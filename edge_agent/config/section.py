@@ -67,6 +67,16 @@ class Section:
         """A whole number within low..high, or None where it is left out."""
         return self.whole(key, low, low, high) if self.given(key) else None
 
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false."""
+        value = self._take(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            self.mistake(key, f"is {_show(value)}; allowed: true | false")
+            return default
+        return value
+
     def text(self, key: str) -> str | None:
         """Any non-empty text."""
         value = self._take(key)

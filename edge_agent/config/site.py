@@ -10,6 +10,8 @@ from edge_agent.geometry import Polygon
 
 # Analysed frames a second that make sense: below, visits fall between two frames.
 MIN_FPS, MAX_FPS = 0.2, 60.0
+# Frames between two looks of the detector that make sense at the highest rate.
+MAX_EVERY = 30
 # Rows of one message; 64 zones of long names are 30 KB of the 64 that a message may have.
 MAX_ZONES = 64
 
@@ -58,6 +60,7 @@ class CameraConfig:
         path: the clip (file), the recording (recorded) or the device (v4l2, /dev/video0).
         pipeline: the GStreamer source elements up to the raw video (gstreamer).
         fps: analysed frames a second.
+        loop: of file: begin again at the end, for ever.
         pace: of file and recorded: 1 = as it was filmed, 20 = twenty times faster,
             0 = as fast as it goes.
         width, height: pixels asked of a live camera; None = what the model takes or the default.
@@ -69,6 +72,7 @@ class CameraConfig:
     pipeline: str | None = None
     fps: float = 5.0
     pace: float = 1.0
+    loop: bool = False
     width: int | None = None
     height: int | None = None
     stall_s: float = 2.0
@@ -97,6 +101,24 @@ class RuntimeConfig:
     threads: int = 1
     providers: tuple[str, ...] = ()
     tflite: Tflite | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetConfig:
+    """What the unit saves of its processor, never at a visit's cost.
+
+    Args:
+        gate: the detector rests while nothing moves and nobody is there.
+        look_s: it looks all the same after so many seconds.
+        detect_every: it runs on every Nth analysed frame while somebody is there, twice a second
+            at least; None (auto) = as often as what is going on asks for.
+        cool: fewer frames are analysed while the board is hot.
+    """
+
+    gate: bool = True
+    look_s: float = 5.0
+    detect_every: int | None = None
+    cool: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +215,7 @@ class Site:
     models: ModelsConfig = field(default_factory=ModelsConfig)
     # None = left out: as `models bench` found best on this board, else the defaults.
     runtime: RuntimeConfig | None = None
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     zones: tuple[Zone, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
     privacy: Privacy = field(default_factory=Privacy)

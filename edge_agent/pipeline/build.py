@@ -6,22 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.aggregates import Aggregates, Epoch
-from edge_agent.config import MAX_FPS, MIN_FPS, RuntimeConfig, Site, Source
+from edge_agent.config import MAX_FPS, MIN_FPS, Site, Source
 from edge_agent.detector import build_detector
 from edge_agent.errors import ConfigError, InputError
-from edge_agent.manifest import (
-    Manifest,
-    ModelEntry,
-    Task,
-    load,
-    model_path,
-    models_directory,
-    verify,
-)
+from edge_agent.gate import Gate
+from edge_agent.manifest import Manifest, Task, load
 from edge_agent.pipeline.flow import FindsJoints, FindsPeople, Pipeline
 from edge_agent.pipeline.near import Near
+from edge_agent.pipeline.runs import Runs
+from edge_agent.pipeline.schedule import MOST_APART_S, Schedule
 from edge_agent.pose import build_pose
-from edge_agent.runtimes import Runtime, open_runtime
 from edge_agent.tracker import Tracker, TrackerConfig
 from edge_agent.zones import Floors
 
@@ -44,10 +38,11 @@ def open_models(site: Site) -> Models:
     if site.camera.source is Source.RECORDED:
         return Models(None, None)
     manifest = load()
-    detector = build_detector(*_open(manifest, _detector_name(site, manifest), site.runtime))
+    runs = Runs(site, manifest)
+    detector = build_detector(*runs.open(_detector_name(site, manifest)))
     if site.models.pose is None:
         return Models(detector, None)
-    return Models(detector, build_pose(*_open(manifest, site.models.pose, site.runtime)))
+    return Models(detector, build_pose(*runs.open(site.models.pose)))
 
 
 def build_pipeline(site: Site, epoch: Epoch, models: Models | None = None) -> Pipeline:
@@ -62,7 +57,9 @@ def build_pipeline(site: Site, epoch: Epoch, models: Models | None = None) -> Pi
         ConfigError, ModelError: as for `open_models`.
     """
     models = models or open_models(site)
-    interval_s = 1 / site.camera.fps
+    frame_s = 1 / site.camera.fps
+    # The detector may leave frames out, and a hot board does: as far apart as they can be.
+    interval_s = max(frame_s, MOST_APART_S)
     gaps_s = [zone.thresholds.gap_s for zone in site.zones]
     # As long as a gap may be bridged, and a few frames at least where those are far apart.
     lost_s = max(TrackerConfig().lost_s, 3 * interval_s, *gaps_s)
@@ -72,7 +69,9 @@ def build_pipeline(site: Site, epoch: Epoch, models: Models | None = None) -> Pi
         near=Near(site.zones),
         tracker=lambda aspect: Tracker(TrackerConfig(aspect=aspect, lost_s=lost_s)),
         floors=Floors(site.zones, interval_s),
-        aggregates=Aggregates(site.zones, site.privacy.window_s, interval_s, epoch),
+        aggregates=Aggregates(site.zones, site.privacy.window_s, frame_s, epoch),
+        gate=Gate() if site.budget.gate else None,
+        schedule=Schedule(site.budget, interval_s, lost_s),
     )
 
 
@@ -85,16 +84,9 @@ def with_clip(site: Site, clip: Path, fps: float | None, pace: float) -> Site:
     if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
         raise InputError(f"--fps is {fps:g}; {MIN_FPS:g}..{MAX_FPS:g} is allowed")
     camera = replace(
-        site.camera, source=Source.FILE, path=clip, fps=fps or site.camera.fps, pace=pace
+        site.camera, source=Source.FILE, path=clip, fps=fps or site.camera.fps, pace=pace, loop=False
     )
     return replace(site, camera=camera)
-
-
-def _open(manifest: Manifest, name: str, runtime: RuntimeConfig) -> tuple[ModelEntry, Runtime]:
-    entry = manifest.get(name)
-    path = model_path(entry, models_directory())
-    verify(entry, path)
-    return entry, open_runtime(entry, path, runtime.threads, runtime.providers)
 
 
 def _detector_name(site: Site, manifest: Manifest) -> str:

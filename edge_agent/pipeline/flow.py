@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.aggregates import Aggregates, Batch
+from edge_agent.gate import Gate
 from edge_agent.geometry import Point
 from edge_agent.observations import Detections, Frame, Poses, Tracks, Visit
+from edge_agent.pipeline.between import coasted, nobody
 from edge_agent.pipeline.near import Near
+from edge_agent.pipeline.schedule import Schedule
 from edge_agent.tracker import Tracker
 from edge_agent.zones import Floors
 
@@ -20,8 +24,9 @@ USUAL_ASPECT = 16 / 9
 Lap = Callable[[str], None]
 """Told the name of each stage when it is done; what a bench measures with."""
 
-# Where in a frame's life each lap ends, in order; `pose` takes in all people near a shelf.
-STAGES = ("prepare", "detect", "decode", "track", "pose", "zones", "aggregates")
+# Where in a frame's life each lap ends, in order; `pose` takes in all people near a shelf. A frame
+# on which the detector does not run has only the first and the last two.
+STAGES = ("gate", "prepare", "detect", "decode", "track", "pose", "zones", "aggregates")
 
 
 class FindsPeople(Protocol):
@@ -53,9 +58,14 @@ class FindsJoints(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
-    """All that one frame gave, from what was seen to what may leave."""
+    """All that one frame gave, from what was seen to what may leave.
 
-    detections: Detections
+    Args:
+        detections: None where the detector did not run; tracks are then where they should be by
+            now.
+    """
+
+    detections: Detections | None
     tracks: Tracks
     poses: Poses | None
     visits: list[Visit]
@@ -71,6 +81,8 @@ class Pipeline:
         near: selects whom pose is run for.
         tracker: makes one for frames of some width / height.
         floors, aggregates: the stages.
+        gate: lets the detector rest; None = it never does.
+        schedule: says on which frames the detector runs.
     """
 
     def __init__(
@@ -81,6 +93,8 @@ class Pipeline:
         tracker: Callable[[float], Tracker],
         floors: Floors,
         aggregates: Aggregates,
+        gate: Gate | None,
+        schedule: Schedule,
     ) -> None:
         self.detector = detector
         self.pose = pose
@@ -89,6 +103,10 @@ class Pipeline:
         self._tracker: Tracker | None = None
         self._floors = floors
         self._aggregates = aggregates
+        self._gate = gate
+        self._schedule = schedule
+        self._before: Tracks | None = None
+        self._tracks: Tracks | None = None
 
     def step(self, seen: Frame | Detections, lap: Lap = lambda _: None) -> Analysis:
         """Take one frame, or what a detector once said of it.
@@ -97,6 +115,11 @@ class Pipeline:
             seen: time never runs backwards.
             lap: told of each stage when it is done.
         """
+        if isinstance(seen, Frame):
+            due = self._schedule.due(seen.t, self._moved(seen))
+            lap("gate")
+            if not due:
+                return self._pass(seen.t, lap)
         detections = seen if isinstance(seen, Detections) else self._detect(seen, lap)
         if self._tracker is None:
             self._tracker = self._new_tracker(_aspect(seen))
@@ -105,24 +128,60 @@ class Pipeline:
         poses = self._estimate(seen, tracks) if isinstance(seen, Frame) else None
         lap("pose")
         visits = self._floors.update(tracks, poses)
+        self._note(tracks)
         lap("zones")
-        self._aggregates.observe(tracks.t)
-        self._aggregates.add(visits)
-        batches = self._aggregates.close(self._floors.horizon(tracks.t))
+        batches = self._count(tracks.t, visits)
         lap("aggregates")
         return Analysis(detections, tracks, poses, visits, batches)
 
     def idle(self, t: float) -> tuple[list[Visit], list[Batch]]:
         """Time goes on without a picture: visits are cut off, windows close unobserved."""
-        visits = self._floors.finish()
-        self._aggregates.add(visits)
+        visits = self._end()
         return visits, self._aggregates.close(t)
 
     def finish(self, t: float) -> tuple[list[Visit], list[Batch]]:
         """End observation: visits are cut off, the last window closes where it is."""
+        visits = self._end()
+        return visits, self._aggregates.flush(t)
+
+    def _moved(self, frame: Frame) -> bool:
+        """Whether anything moves; not asked while somebody is in view."""
+        return self._gate is None or self._schedule.found or self._gate.moved(frame)
+
+    def _pass(self, t: float, lap: Lap) -> Analysis:
+        """A frame without the detector: nobody is there, or all are where they should be."""
+        visits: list[Visit] = []
+        tracks = nobody(t)
+        if not self._schedule.attended(t):
+            # Time in which nobody came was watched all the same.
+            visits = self._floors.update(tracks)
+            self._schedule.rested(self._floors.occupied)
+            if self._gate is not None:
+                self._gate.learn(t)
+        elif self._tracks is not None:
+            tracks = coasted(self._before, self._tracks, t)
+        lap("zones")
+        batches = self._count(t, visits)
+        lap("aggregates")
+        return Analysis(None, tracks, None, visits, batches)
+
+    def _note(self, tracks: Tracks) -> None:
+        """What the detector found, for the frames to come."""
+        self._before, self._tracks = self._tracks, tracks
+        self._schedule.ran(tracks, self._floors.occupied)
+        if self._gate is not None and not self._schedule.attended(tracks.t):
+            self._gate.learn(tracks.t)
+
+    def _count(self, t: float, visits: list[Visit]) -> list[Batch]:
+        self._aggregates.observe(t)
+        self._aggregates.add(visits)
+        return self._aggregates.close(self._floors.horizon(t))
+
+    def _end(self) -> list[Visit]:
         visits = self._floors.finish()
         self._aggregates.add(visits)
-        return visits, self._aggregates.flush(t)
+        self._schedule.restart()
+        return visits
 
     def _detect(self, frame: Frame, lap: Lap) -> Detections:
         assert self.detector is not None, "frames need a detector"
@@ -135,12 +194,32 @@ class Pipeline:
         return detections
 
     def _estimate(self, frame: Frame, tracks: Tracks) -> Poses | None:
-        if self.pose is None:
-            return None
+        """Joints from the detector where it gave some, from the pose model near a shelf."""
+        given = _given(tracks)
+        if self.pose is None or (given is not None and len(given.ids) == len(tracks.ids)):
+            return given
         toward = self._near(tracks, _aspect(frame))
-        if not toward:
-            return None
-        return self.pose(frame, tracks, list(toward), toward)
+        wanted = [one for one in toward if given is None or one not in given.ids]
+        if not wanted:
+            return given
+        found = self.pose(frame, tracks, wanted, toward)
+        return found if given is None else _together(given, found)
+
+
+def _given(tracks: Tracks) -> Poses | None:
+    """Joints that came with the detections; a person without one that scores has none."""
+    if tracks.keypoints is None:
+        return None
+    rows = tracks.keypoints[..., 2].any(axis=1)
+    return Poses(tracks.t, tracks.ids[rows], tracks.keypoints[rows])
+
+
+def _together(one: Poses, other: Poses) -> Poses:
+    return Poses(
+        one.t,
+        np.concatenate([one.ids, other.ids]),
+        np.concatenate([one.keypoints, other.keypoints]),
+    )
 
 
 def _aspect(seen: Frame | Detections) -> float:

@@ -1,9 +1,8 @@
 """TensorRT, a provider of onnxruntime: engines built once on the board and kept.
 
 An engine belongs to one model, one GPU and one TensorRT; building it takes minutes on a Jetson
-Orin Nano. It is kept in a folder of the models' folder that carries the model's hash: TensorRT's own
-name for a kept engine comes from the graph, not from its weights, and would find the engine of a
-model that was trained anew.
+Orin Nano. It is kept in the models' folder under the model's hash: TensorRT's own name for a kept
+engine comes from the graph, not from its weights, and would find that of a model trained anew.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -26,6 +27,7 @@ class Quad:
         texture: uint8 [h, w, 3] BGR, or [h, w, 4] with alpha (drawn where alpha >= 128).
         repeat: how often the texture is laid across and down.
         bright: gain on the texture, 1 = as it is.
+        closed: part of a solid: its picture reads from outside, and from inside nobody sees it.
     """
 
     origin: Floats
@@ -34,6 +36,7 @@ class Quad:
     texture: Picture
     repeat: tuple[float, float] = (1.0, 1.0)
     bright: float = 1.0
+    closed: bool = False
 
     @property
     def corners(self) -> Floats:
@@ -76,37 +79,79 @@ def region_of(camera: Camera, corners: Floats) -> Region:
     return max(0, x0), max(0, y0), min(camera.width, x1), min(camera.height, y1)
 
 
-def paint(layer: Layer, camera: Camera, quad: Quad) -> None:
-    """Draw the quad where nothing nearer is.
+def paint(layer: Layer, camera: Camera, quads: Sequence[Quad]) -> None:
+    """Draw quads, each where nothing nearer is.
 
-    The pixel's ray is cut with the quad's plane: the inverse of the 3 x 3 matrix that takes
+    A pixel's ray is cut with the quad's plane: the inverse of the 3 x 3 matrix that takes
     (across, down, 1) to the picture gives (across, down, 1) / depth for every pixel.
     """
-    x0, y0, x1, y1 = region_of(camera, quad.corners)
-    if x1 <= x0 or y1 <= y0:
+    if not quads:
         return
-    inverse = _inverse(camera, quad)
-    if inverse is None:
-        return
+    origins = np.array([quad.origin for quad in quads])
+    across = np.array([quad.across for quad in quads])
+    down = np.array([quad.down for quad in quads])
+    outward = np.cross(down, across)
+    towards = ((camera.position - origins) * outward).sum(axis=1)
+    closed = np.array([quad.closed for quad in quads])
+    corners = np.stack([origins, origins + across, origins + across + down, origins + down], 1)
+    placed = camera.project(corners)
+    regions = _regions(camera, placed)
+    basis = np.stack([across, down, origins - camera.position], axis=2)
+    seen = camera.rotation @ basis
+    lens = np.array(
+        [
+            [camera.focal, 0, camera.width / 2],
+            [0, camera.focal, camera.height / 2],
+            [0, 0, 1],
+        ]
+    )
+    matrices = lens @ seen
+    # Seen edge-on a quad has no area.
+    drawn = (np.abs(np.linalg.det(matrices)) > 1e-9) & (~closed | (towards > 0))
+    drawn &= (regions[:, 2] > regions[:, 0]) & (regions[:, 3] > regions[:, 1])
+    for index in drawn.nonzero()[0]:
+        x0, y0, x1, y1 = regions[index].tolist()
+        inverse = np.linalg.inv(matrices[index])
+        _paint_one(layer, quads[index], placed[index], inverse, (x0, y0, x1, y1))
+
+
+def _regions(camera: Camera, placed: Floats) -> NDArray[np.int64]:
+    """The pixels x0, y0, x1, y1 (past the end) of each quad's corners [N, 4, 3]."""
+    size = np.array([camera.width, camera.height])
+    xy = np.clip(placed[:, :, :2], -1e6, 1e6)
+    low = np.clip(np.floor(xy.min(axis=1)), 0, size).astype(np.int64)
+    high = np.clip(np.ceil(xy.max(axis=1)) + 1, 0, size).astype(np.int64)
+    depth = placed[:, :, 2]
+    cut = depth.min(axis=1) < NEAR_M
+    low[cut], high[cut] = 0, size
+    high[depth.max(axis=1) < NEAR_M] = 0
+    return np.concatenate([low, high], axis=1)
+
+
+def _paint_one(layer: Layer, quad: Quad, placed: Floats, inverse: Floats, region: Region) -> None:
+    x0, y0, x1, y1 = region
     xs = np.arange(x0, x1, dtype=np.float32) + 0.5
     ys = (np.arange(y0, y1, dtype=np.float32) + 0.5)[:, None]
-    rows = [np.float32(r[0]) * xs + (np.float32(r[1]) * ys + np.float32(r[2])) for r in inverse]
-    nearness = rows[2]
-    nearness[nearness < 1 / FAR_M] = np.nan
+    a, b, nearness = (
+        np.float32(r[0]) * xs + (np.float32(r[1]) * ys + np.float32(r[2])) for r in inverse
+    )
+    # Behind the camera or past the last wall: nowhere on the quad.
+    beyond = nearness < 1 / FAR_M
+    nearness[beyond] = 1 / FAR_M
     depth = 1 / nearness
-    across, down = rows[0] * depth, rows[1] * depth
+    a *= depth
+    b *= depth
     before = layer.depth[y0:y1, x0:x1]
-    with np.errstate(invalid="ignore"):
-        # Parts of one fixture that touch are told apart by the order in which they are drawn.
-        mask = (across >= 0) & (across <= 1) & (down >= 0) & (down <= 1) & (depth <= before + 1e-4)
+    # Parts of one fixture that touch are told apart by the order in which they are drawn.
+    mask = (a >= 0) & (a <= 1) & (b >= 0) & (b <= 1) & (depth <= before + 1e-4) & ~beyond
     if not mask.any():
         return
-    texture = _minified(quad, camera)
+    texture = _minified(quad, placed)
     height, width = texture.shape[:2]
     found = cv2.remap(
         texture,
-        np.nan_to_num(across) * (width * quad.repeat[0]) - 0.5,
-        np.nan_to_num(down) * (height * quad.repeat[1]) - 0.5,
+        a * np.float32(width * quad.repeat[0]) - np.float32(0.5),
+        b * np.float32(height * quad.repeat[1]) - np.float32(0.5),
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE if quad.repeat == (1.0, 1.0) else cv2.BORDER_WRAP,
     )
@@ -117,28 +162,11 @@ def paint(layer: Layer, camera: Camera, quad: Quad) -> None:
         found = cv2.convertScaleAbs(found, alpha=quad.bright)
     marked = mask.view(np.uint8)
     cv2.copyTo(found, marked, layer.colour[y0:y1, x0:x1])
-    cv2.copyTo(depth.astype(np.float32), marked, before)
+    cv2.copyTo(depth, marked, before)
 
 
-def _inverse(camera: Camera, quad: Quad) -> Floats | None:
-    seen = np.stack([quad.across, quad.down, quad.origin - camera.position]) @ camera.rotation.T
-    matrix = np.array(
-        [
-            camera.focal * seen[:, 0] + camera.width / 2 * seen[:, 2],
-            camera.focal * seen[:, 1] + camera.height / 2 * seen[:, 2],
-            seen[:, 2],
-        ]
-    )
-    # Seen edge-on it has no area.
-    if abs(np.linalg.det(matrix)) < 1e-9:
-        return None
-    inverse: Floats = np.linalg.inv(matrix)
-    return inverse
-
-
-def _minified(quad: Quad, camera: Camera) -> Picture:
+def _minified(quad: Quad, seen: Floats) -> Picture:
     """The texture, smaller where one pixel of the picture would skip many of its own."""
-    seen = camera.project(quad.corners)
     if seen[:, 2].min() < NEAR_M:
         return quad.texture
     sides = np.hypot(*(seen[[1, 2, 3, 0], :2] - seen[:, :2]).T)

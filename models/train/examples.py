@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -28,10 +29,21 @@ INPUT = (320, 192)
 class Labelled(Protocol):
     """A picture with its people; `models.scene.sample.Sample` is one."""
 
-    image: NDArray[np.uint8]
-    boxes: NDArray[np.float32]
-    visible: NDArray[np.float32]
-    keypoints: NDArray[np.float32]
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """[height, width, 3], BGR."""
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """[N, 4], x0 y0 x1 y1, fractions."""
+
+    @property
+    def visible(self) -> NDArray[np.float32]:
+        """[N], 0..1."""
+
+    @property
+    def keypoints(self) -> NDArray[np.float32]:
+        """[N, 17, 3], x y fractions and 0 = absent, 1 = hidden, 2 = visible."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +66,9 @@ def write_store(folder: Path, samples: Iterable[Labelled], count: int) -> None:
     """Keep count samples; a folder without `done.json` is not whole."""
     folder.mkdir(parents=True, exist_ok=True)
     shape = (count, KEPT[1], KEPT[0], 3)
-    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, shape)
+    images = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+        folder / "images.npy", "w+", np.uint8, shape
+    )
     rows: list[NDArray[np.float32]] = []
     for index, sample in enumerate(samples):
         cv2.resize(sample.image, KEPT, dst=images[index], interpolation=cv2.INTER_AREA)
@@ -79,7 +93,7 @@ def open_store(folders: list[Path]) -> Store:
         rows = np.load(folder / "people.npy")
         images.append(found)
         ends = np.searchsorted(rows[:, 0], np.arange(len(found) + 1))
-        for start, end in zip(ends[:-1], ends[1:], strict=True):
+        for start, end in pairwise(ends):
             mine = rows[start:end]
             people.append(People(mine[:, 1:5], mine[:, 5], mine[:, 6:].reshape(-1, 17, 3)))
     return Store(_Chained(images), people)  # type: ignore[arg-type]

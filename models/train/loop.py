@@ -67,8 +67,9 @@ def train(
     """
     torch.manual_seed(recipe.seed)
     torch.use_deterministic_algorithms(True)
-    network = Network().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(network)
+    network = Network()
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average: Network = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(_groups(network, recipe.decay), lr=recipe.rate)
     steps = len(store) // recipe.batch
     first = _resume(folder, network, average, optimizer, recipe)
@@ -90,7 +91,9 @@ def train(
             report(epoch, step, sums["loss"] / (step + 1))
         means = {name: value / max(steps, 1) for name, value in sums.items()}
         _keep(folder, epoch, network, average, optimizer, recipe, means)
-    return average.to("cpu").eval()
+    average.cpu()
+    average.eval()
+    return average
 
 
 def rate_at(step: int, steps: int, highest: float) -> float:

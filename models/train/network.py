@@ -9,9 +9,11 @@ accuracy in eight bits per tensor, the second costs more than the convolution be
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 JOINTS = 17
 GRID_STRIDE, MAP_STRIDE = 8, 4
@@ -44,7 +46,8 @@ class Residual(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.norm(self.second(self.first(x))))
+        """The same shape, changed a little."""
+        return functional.relu(x + self.norm(self.second(self.first(x))))
 
 
 class Stage(nn.Sequential):
@@ -87,6 +90,7 @@ class Network(nn.Module):
         nn.init.constant_(self.map_head.bias, _PRIOR_LOGIT)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Grid and maps of some pictures."""
         quarter = self.at4(self.stem(x))
         eighth = self.at8(quarter)
         sixteenth = self.at16(eighth)
@@ -98,17 +102,18 @@ class Network(nn.Module):
 
 
 def _double(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def fold(network: Network) -> Network:
     """A copy in evaluation mode with each batch normalization folded into its convolution."""
-    import copy
-
     folded = copy.deepcopy(network).eval()
     for module in folded.modules():
         if isinstance(module, Convolution):
-            module[0] = torch.nn.utils.fuse_conv_bn_eval(module[0], module[1])
+            convolution, norm = module[0], module[1]
+            assert isinstance(convolution, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            module[0] = torch.nn.utils.fuse_conv_bn_eval(convolution, norm)
             module[1] = nn.Identity()
         elif isinstance(module, Residual):
             module.second = torch.nn.utils.fuse_conv_bn_eval(module.second, module.norm)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from models.train.network import (
     GRID_STRIDE,
@@ -177,7 +177,9 @@ def loss(
         "joints": 40.0
         * OFFSET_SCALE
         * (
-            F.smooth_l1_loss(grid[:, OFFSETS], wanted["offsets"], reduction="none", beta=0.05)
+            functional.smooth_l1_loss(
+                grid[:, OFFSETS], wanted["offsets"], reduction="none", beta=0.05
+            )
             * wanted["offset_weight"]
             * learns
         ).sum()
@@ -192,7 +194,7 @@ def loss(
 def _focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Quality focal loss, summed."""
     error = (target - logits.sigmoid()).abs()
-    cross = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    cross = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (error**_FOCUS * cross * weight).sum()
 
 

@@ -1,0 +1,1 @@
+"""How good a model is: detection, agreement with another, keypoints, dwell."""

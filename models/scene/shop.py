@@ -1,0 +1,279 @@
+"""A whole shop: room, fixtures, lamps and the camera on its wall. All drawn from a generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.scene import textures
+from models.scene.camera import Camera, Floats
+from models.scene.fixtures import Fixture, Place, Slot, Style, gondola, table
+from models.scene.quads import Quad
+from models.scene.textures import Rng
+
+_EYE = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
+# Where a shopper stands, metres in front of a fixture.
+STAND_M = 0.5
+# Depth of the floor that counts as "at the fixture", metres.
+FLOOR_M = (0.95, 1.35)
+# Height of the shopper that the camera is placed by, metres.
+_SHOPPER_M = 1.7
+
+
+@dataclass(frozen=True, slots=True)
+class FacingPlace:
+    """A product whose coming and going is known.
+
+    Args:
+        name: as the site file says.
+        fixture: which of the shop's.
+        slot: which of the fixture's.
+    """
+
+    name: str
+    fixture: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shop:
+    """The shop without people.
+
+    Args:
+        camera: who looks.
+        fixtures: the main one first; its front is centred on the origin, shoppers at y < 0.
+        quads: room, lamps, posters.
+        floor_m: depth of the main fixture's floor, metres.
+        room: x0, y0, x1, y1 of the walls, metres.
+        ceiling: metres.
+        facings: the products that shoppers may take.
+    """
+
+    camera: Camera
+    fixtures: tuple[Fixture, ...]
+    quads: tuple[Quad, ...]
+    floor_m: float
+    room: tuple[float, float, float, float]
+    ceiling: float
+    facings: tuple[FacingPlace, ...] = ()
+
+    def slot(self, facing: FacingPlace) -> Slot:
+        """Where the facing's product stands."""
+        return self.fixtures[facing.fixture].slots[facing.slot]
+
+    def free(self, x: float, y: float, room_m: float = 0.3) -> bool:
+        """Whether somebody can stand there."""
+        x0, y0, x1, y1 = self.room
+        if not (x0 + room_m < x < x1 - room_m and y0 + room_m < y < y1 - room_m):
+            return False
+        return not any(covers(fixture, x, y, room_m) for fixture in self.fixtures)
+
+
+def covers(fixture: Fixture, x: float, y: float, margin: float) -> bool:
+    """Whether the fixture's footprint, widened by a margin (metres), holds the point."""
+    along, into, _ = fixture.place.local(np.array([x, y, 0.0]))
+    return (
+        -margin < along < fixture.width + margin and -margin < into < fixture.depth + margin
+    )
+
+
+def random_shop(rng: Rng, size: tuple[int, int], strong: bool = False) -> Shop:
+    """A shop whose camera sees the floor in front of its main fixture.
+
+    Args:
+        rng: what it is drawn from.
+        size: width, height of the picture, pixels.
+        strong: a wider range of cameras, for training.
+    """
+    width = float(rng.uniform(2.2, 3.8))
+    main = _main(rng, width)
+    floor_m = float(rng.uniform(*FLOOR_M))
+    ceiling = float(rng.uniform(2.9, 3.9))
+    camera = _camera(rng, size, width, floor_m, strong)
+    room = _room(rng, camera, main)
+    others = _others(rng, main, camera, room, floor_m)
+    quads = _walls(rng, room, ceiling, main)
+    return Shop(camera, (main, *others), tuple(quads), floor_m, room, ceiling)
+
+
+def _main(rng: Rng, width: float) -> Fixture:
+    place = Place.facing((0.0, 0.0), 0.0, width)
+    kind = rng.random()
+    if kind < 0.2:
+        return table(rng, place, width * 0.8)
+    style = Style.FRIDGE if kind < 0.35 else Style.GONDOLA
+    return gondola(rng, place, width, bool(rng.random() < 0.7), style)
+
+
+def _camera(
+    rng: Rng, size: tuple[int, int], width: float, floor_m: float, strong: bool
+) -> Camera:
+    """Draw cameras until one has the whole floor zone in its picture."""
+    corners = floor_corners(width, floor_m)
+    for _ in range(200):
+        camera = _some_camera(rng, size, strong)
+        seen = camera.project(corners)
+        if seen[:, 2].min() < 0.5:
+            continue
+        x, y = seen[:, 0] / size[0], seen[:, 1] / size[1]
+        slack = 0.35 if strong else -0.03
+        if x.min() > -slack and x.max() < 1 + slack and 0 < y.min() and y.max() < 1 + slack:
+            return camera
+    return Camera.at(*size, 75.0, np.array([-1.5, -5.0, 2.6]), np.array([0.0, -0.5, 0.9]))
+
+
+def floor_corners(width: float, floor_m: float) -> Floats:
+    """The main fixture's floor, float64 [4, 3], metres."""
+    half = width / 2
+    return np.array(
+        [[-half, -0.02, 0], [half, -0.02, 0], [half, -floor_m, 0], [-half, -floor_m, 0]], float
+    )
+
+
+def _some_camera(rng: Rng, size: tuple[int, int], strong: bool) -> Camera:
+    fov = float(rng.uniform(50, 105) if strong else rng.uniform(60, 92))
+    focal = size[0] / 2 / np.tan(np.radians(fov) / 2)
+    tall = rng.uniform(90, 320) if strong else rng.uniform(130, 260)
+    distance = focal * _SHOPPER_M / (tall * size[1] / 360)
+    height = float(rng.uniform(1.5, 3.4) if strong else rng.uniform(1.9, 3.2))
+    around = np.radians(rng.uniform(-95, 95) if strong else rng.uniform(-72, 72))
+    level = np.sqrt(max(0.4, distance**2 - (height - 0.9) ** 2))
+    stand = np.array([0.0, -STAND_M, 0.0])
+    position = stand + np.array([level * np.sin(around), -level * np.cos(around), height])
+    target = stand + np.array([*rng.normal(0, 0.35, 2), rng.uniform(0.5, 1.3)])
+    return Camera.at(*size, fov, position, target, float(rng.normal(0, 3.0 if strong else 1.2)))
+
+
+def _room(rng: Rng, camera: Camera, main: Fixture) -> tuple[float, float, float, float]:
+    x, y = camera.position[:2]
+    half = main.width / 2
+    behind = main.depth + 0.02 if rng.random() < 0.55 else main.depth + rng.uniform(2.5, 7)
+    return (
+        min(float(x) - 0.4, -half - float(rng.uniform(3.5, 9))),
+        min(float(y) - 0.4, -float(rng.uniform(4, 9))),
+        max(float(x) + 0.4, half + float(rng.uniform(3.5, 9))),
+        float(behind),
+    )
+
+
+def _others(
+    rng: Rng,
+    main: Fixture,
+    camera: Camera,
+    room: tuple[float, float, float, float],
+    floor_m: float,
+) -> list[Fixture]:
+    """More fixtures where they hide neither the floor nor the way to it."""
+    half = main.width / 2
+    spots = [
+        (half + rng.uniform(0.6, 1.1) * 1.8, 0.0, 0.0),
+        (-half - rng.uniform(0.6, 1.1) * 1.8, 0.0, 0.0),
+        (half + rng.uniform(2.2, 3.0), -rng.uniform(1.0, 2.0), -90.0),
+        (-half - rng.uniform(2.2, 3.0), -rng.uniform(1.0, 2.0), 90.0),
+        (rng.uniform(-2, 2), -floor_m - rng.uniform(2.0, 3.5), 180.0),
+        (rng.uniform(-2, 2), main.depth + rng.uniform(1.6, 3.0), 0.0),
+        (room[0] + 0.7, rng.uniform(-4, 0), 90.0),
+        (room[2] - 0.7, rng.uniform(-4, 0), -90.0),
+        (rng.uniform(-3, 3), room[3] - 0.65, 0.0),
+    ]
+    kept: list[Fixture] = []
+    for index in rng.permutation(len(spots)):
+        x, y, turn = spots[int(index)]
+        wide = float(rng.uniform(1.4, 3.2))
+        place = Place.facing((x, y), turn, wide)
+        if rng.random() < 0.25:
+            fixture = table(rng, place, wide)
+        else:
+            style = Style.FRIDGE if rng.random() < 0.2 else Style.GONDOLA
+            fixture = gondola(rng, place, wide, bool(rng.random() < 0.6), style)
+        if _fits(fixture, [main, *kept], camera, room, floor_m):
+            kept.append(fixture)
+        if len(kept) == 3:
+            break
+    return kept
+
+
+def _fits(
+    fixture: Fixture,
+    others: list[Fixture],
+    camera: Camera,
+    room: tuple[float, float, float, float],
+    floor_m: float,
+) -> bool:
+    x0, y0, x1, y1 = room
+    corners = fixture.footprint
+    if not ((corners > (x0, y0)).all() and (corners < (x1, y1)).all()):
+        return False
+    if covers(fixture, *camera.position[:2], 0.35):
+        return False
+    grid = [(a, i) for a in np.linspace(0, 1, 9) for i in (0, 0.5, 1)]
+    spots = [
+        fixture.place.point(a * fixture.width, i * fixture.depth, 0)[:2] for a, i in grid
+    ]
+    if any(covers(other, x, y, 0.05) for other in others for x, y in spots):
+        return False
+    half = others[0].width / 2
+    # The floor and the way past it stay free ...
+    if any(abs(x) < half + 0.6 and -floor_m - 1.3 < y < 0.3 for x, y in spots):
+        return False
+    # ... and nothing stands between them and the camera.
+    eye = camera.position[:2]
+    for target in floor_corners(others[0].width + 1.0, floor_m + 0.5)[:, :2]:
+        for share in np.linspace(0.05, 0.95, 19):
+            if covers(fixture, *(eye + share * (target - eye)), 0.05):
+                return False
+    return True
+
+
+def _walls(
+    rng: Rng, room: tuple[float, float, float, float], ceiling: float, main: Fixture
+) -> list[Quad]:
+    x0, y0, x1, y1 = room
+    right, deep, up = _EYE
+    wide, long = x1 - x0, y1 - y0
+    ground, metres = textures.floor(rng)
+    over = textures.speckled(rng, textures.hsv(0.1, 0.03, rng.uniform(0.45, 0.9)), 64, 3)
+    wall = textures.wall(rng)
+    high = ceiling * up
+    quads = [
+        Quad(
+            np.array([x0, y0, 0.0]), wide * right, long * deep, ground, (wide / metres, long / metres)
+        ),
+        Quad(np.array([x0, y0, ceiling]), wide * right, long * deep, over, (wide / 3, long / 3)),
+    ]
+    sides = [
+        (np.array([x0, y1, ceiling]), wide * right, wide),
+        (np.array([x0, y0, ceiling]), long * deep, long),
+        (np.array([x1, y1, ceiling]), -long * deep, long),
+        (np.array([x1, y0, ceiling]), -wide * right, wide),
+    ]
+    for start, across, length in sides:
+        lit = float(rng.uniform(0.8, 1.1))
+        quads.append(Quad(start, across, -high, wall, (length / 1.5, ceiling / 1.5), lit))
+        inward = np.cross(across, up) / length
+        for _ in range(int(rng.integers(0, 4))):
+            w, h = float(rng.uniform(0.5, 1.8)), float(rng.uniform(0.4, 1.1))
+            at = float(rng.uniform(0, max(0.1, length - w))) / length
+            drop = float(rng.uniform(0.2, max(0.3, ceiling - 1.6)))
+            corner = start + at * across - drop * up + 0.02 * inward
+            picture = textures.poster(rng)
+            quads.append(Quad(corner, across / length * w, -h * up, picture))
+    quads += _lamps(rng, room, ceiling)
+    if rng.random() < 0.6:
+        # A banner over the main fixture.
+        start = main.place.point(main.width * 0.2, 0.1, min(ceiling - 0.1, main.height + 0.8))
+        quads.append(Quad(start, main.width * 0.6 * right, -0.35 * up, textures.poster(rng, 160, 40)))
+    return quads
+
+
+def _lamps(rng: Rng, room: tuple[float, float, float, float], ceiling: float) -> list[Quad]:
+    x0, y0, x1, y1 = room
+    picture = textures.plain((250, 252, 255))
+    apart = float(rng.uniform(1.8, 3.5))
+    size = (1.2, 0.3) if rng.random() < 0.5 else (0.6, 0.6)
+    return [
+        Quad(np.array([x, y, ceiling - 0.03]), size[0] * _EYE[0], size[1] * _EYE[1], picture)
+        for x in np.arange(x0 + 0.8, x1 - 1.2, apart)
+        for y in np.arange(y0 + 0.8, y1 - 0.8, apart)
+    ]
