@@ -23,6 +23,7 @@ BENCH = {
     "replay": ("edge_agent.bench.replay", "play a recording through the pipeline"),
     "track": ("edge_agent.bench.track", "track people in MOTChallenge detections"),
     "bench": ("edge_agent.bench.bench", "measure what the pipeline adds to its models"),
+    "budget": ("edge_agent.bench.budget", "measure what gate, rate and input in place save"),
     "footprint": ("edge_agent.bench.footprint", "measure size and start-up of the services"),
     "rivals": ("edge_agent.bench.rivals", "measure the tracker beside other trackers"),
 }

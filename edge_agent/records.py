@@ -36,6 +36,7 @@ class Quality(Enum):
 class Trouble(Enum):
     """What a unit can say about its own state."""
 
+    BOARD_HOT = "board_hot"  # fewer frames are analysed
     CAMERA_STALLED = "camera_stalled"
     CAMERA_ABSENT = "camera_absent"
     CLOCK_JUMPED = "clock_jumped"

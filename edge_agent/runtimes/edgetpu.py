@@ -16,7 +16,7 @@ from edge_agent.manifest import ModelEntry
 # The number is the interface's version.
 LIBRARY = "libedgetpu.so.1"
 # The operator that the compiler leaves in a file; without it the TPU has no work.
-_OPERATOR = b"edgetpu-custom-op"
+OPERATOR = b"edgetpu-custom-op"
 
 
 def load(entry: ModelEntry, path: Path, interpreter: Any) -> Any:
@@ -30,7 +30,7 @@ def load(entry: ModelEntry, path: Path, interpreter: Any) -> Any:
     Raises:
         ModelError: the file is not compiled for the TPU, or the library cannot be loaded.
     """
-    if _OPERATOR not in _content(entry, path):
+    if OPERATOR not in _content(entry, path):
         raise ModelError(
             f"model {entry.name}: {path} is not compiled for the Edge TPU, all of it would run "
             "on the processor; compile it with edgetpu_compiler or leave edgetpu out"

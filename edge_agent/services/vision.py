@@ -11,11 +11,13 @@ from typing import Protocol
 
 from edge_agent.aggregates import Batch, Epoch
 from edge_agent.camera import open_camera
+from edge_agent.camera.pacing import Grid
 from edge_agent.camera.recorded import open_recording
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.config import Site, Source
 from edge_agent.errors import CameraError, CameraStalled
 from edge_agent.health import HealthFile
+from edge_agent.heat import Board, Heat, read_board
 from edge_agent.journal import Journal, RecordsFile
 from edge_agent.observations import Detections, Frame
 from edge_agent.pipeline import Pipeline, build_pipeline
@@ -77,6 +79,7 @@ class Vision:
             clock's own sleep.
         pipeline: the stages; None = as the site says.
         eye: opens the camera; None = as the site says.
+        board: what the board says of its heat.
 
     Raises:
         InputError: the models or the recording cannot be used.
@@ -92,6 +95,7 @@ class Vision:
         pause: Callable[[float], object] | None = None,
         pipeline: Pipeline | None = None,
         eye: Callable[[], Eye] | None = None,
+        board: Callable[[], Board] = read_board,
     ) -> None:
         self._site = site
         self._clock = clock
@@ -101,6 +105,10 @@ class Vision:
         self._pause = pause or clock.sleep
         self._open = eye or (lambda: open_eye(site, self._pipeline, clock))
         self._live = site.camera.source not in _RECORDINGS
+        # What a recording gives must not hang on how warm it is where it is played.
+        self._heat = Heat(site.camera.fps) if self._live and site.budget.cool else None
+        self._board = board
+        self._grid: Grid | None = None
         self._journal = Journal(
             state / "outbox.db",
             site.unit.id,
@@ -137,6 +145,8 @@ class Vision:
             return True
         if seen is None:
             return False
+        if self._grid is not None and not self._grid.due(seen.t):
+            return True
         self._t = seen.t
         self._write(self._pipeline.step(seen).batches)
         self._analysed += 1
@@ -169,6 +179,17 @@ class Vision:
         self._pause(self._retry_s)
         self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
 
+    def _feel(self) -> bool:
+        """Step the analysed rate down or up with the board's heat; whether it is down."""
+        if self._heat is None:
+            return False
+        before, fps = self._heat.fps, self._heat.feel(self._board())
+        if fps != before:
+            self._grid = Grid(fps) if self._heat.hot else None
+            how = "hot" if self._heat.hot else "cool again"
+            log.warning("the board is %s: %g frames a second are analysed", how, fps)
+        return self._heat.hot
+
     def _write(self, batches: list[Batch]) -> None:
         for batch in batches:
             self._journal.write(batch)
@@ -182,6 +203,8 @@ class Vision:
         troubles = {*self._seen_troubles, *self._journal.troubles}
         if self._camera_trouble is not None:
             troubles.add(self._camera_trouble)
+        if self._feel():
+            troubles.add(Trouble.BOARD_HOT)
         self._health.write(
             Health(
                 unit=self._site.unit.id,

@@ -56,10 +56,15 @@ class Candidate:
                     f"{self.name}{_JOIN}movenet-lightning-int8"
                 )
             return found
-        ids = np.arange(len(found.boxes))
-        tracks = Tracks(frame.t, ids, found.boxes, found.scores, np.ones(len(ids), bool))
-        poses = self.pose(frame, tracks, ids.tolist(), {})
-        return Found(found.boxes, found.scores, poses.keypoints)
+        return look_into(self.pose, frame, found)
+
+
+def look_into(pose: FindsJoints, frame: Frame, found: Found) -> Found:
+    """The same people with the joints that a pose model finds in each box."""
+    ids = np.arange(len(found.boxes))
+    tracks = Tracks(frame.t, ids, found.boxes, found.scores, np.ones(len(ids), bool))
+    poses = pose(frame, tracks, ids.tolist(), {})
+    return Found(found.boxes, found.scores, poses.keypoints)
 
 
 def open_candidates(names: Sequence[str], manifest: Manifest, threads: int) -> list[Candidate]:

@@ -134,13 +134,17 @@ def truth_by(
     return People(found.boxes, low, labelled)
 
 
-def clip_frames(path: Path) -> Iterator[Frame]:
-    """Every frame of a clip, by the unit's own reader.
+def clip_frames(path: Path, fps: float = MAX_FPS) -> Iterator[Frame]:
+    """A clip's frames, by the unit's own reader.
+
+    Args:
+        path: the clip.
+        fps: frames a second that are wanted; by default every one.
 
     Raises:
         ClipError: it cannot be read.
     """
-    camera = FileCamera(CameraConfig(Source.FILE, path, fps=MAX_FPS, pace=0), SystemClock())
+    camera = FileCamera(CameraConfig(Source.FILE, path, fps=fps, pace=0), SystemClock())
     try:
         while (frame := camera.read()) is not None:
             yield frame

@@ -293,7 +293,7 @@ def _head(look: Look, rng: np.random.Generator) -> Floats32:
         _eye(tile, at, sign, look, rng)
     lip = skin * np.array([0.66, 0.58, 0.78] if not dark else [0.7, 0.62, 0.82], np.float32)
     x, y = at(0, -0.275)
-    cv2.ellipse(tile, ((x, y), (15, 7)), _bgr(lip), -1, cv2.LINE_AA)
+    cv2.ellipse(tile, ((x, y), (15, 7), 0), _bgr(lip), -1, cv2.LINE_AA)
     cv2.line(tile, _px(x - 7, y), _px(x + 7, y), _bgr(lip * 0.6), 1, cv2.LINE_AA)
     x, y = at(0, -0.175)
     for step in (-3, 3):
@@ -305,7 +305,7 @@ def _head(look: Look, rng: np.random.Generator) -> Floats32:
     if look.glasses:
         for sign in (-1, 1):
             x, y = at(0.42 * sign, 0.0)
-            cv2.ellipse(tile, ((x, y), (21, 15)), (30.0, 28.0, 28.0), 2, cv2.LINE_AA)
+            cv2.ellipse(tile, ((x, y), (21, 15), 0), (30.0, 28.0, 28.0), 2, cv2.LINE_AA)
     if look.mask is not None:
         top, low = at(0, -0.10)[1], at(0, -0.47)[1]
         left, right = at(-0.95, 0)[0], at(0.95, 0)[0]
@@ -346,7 +346,7 @@ def _blush(tile: Floats32, at, skin: Floats32) -> None:  # type: ignore[no-untyp
 def _eye(tile: Floats32, at, sign: int, look: Look, rng: np.random.Generator) -> None:  # type: ignore[no-untyped-def]
     x, y = at(0.42 * sign, 0.0)
     white = np.minimum(np.array(look.skin, np.float32) * 0.4 + 140, 225)
-    cv2.ellipse(tile, ((x, y), (14, 6.5)), _bgr(white), -1, cv2.LINE_AA)
+    cv2.ellipse(tile, ((x, y), (14, 6.5), 0), _bgr(white), -1, cv2.LINE_AA)
     cv2.circle(tile, _px(x, y), 3, (30.0, 36.0, 44.0), -1, cv2.LINE_AA)
     cv2.ellipse(tile, _px(x, y), (8, 4), 0, 180, 360, (24.0, 26.0, 32.0), 2, cv2.LINE_AA)
     brow = np.array(look.hair_colour, np.float32) * 0.7 + np.array(look.skin, np.float32) * 0.12

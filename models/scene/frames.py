@@ -130,6 +130,16 @@ def head_frame(stance: Stance) -> Floats:
     return np.stack([joints[Joint.HEAD], left, front, cross(front, left)])
 
 
+def neck_base(joints: Floats) -> Floats:
+    """Where the neck leaves the trunk, [3]: a little above the shoulders' line.
+
+    The joint NECK may lie higher, up to the nape; skin shows the neck from the shoulders on.
+    """
+    middle = (joints[Joint.LEFT_SHOULDER] + joints[Joint.RIGHT_SHOULDER]) / 2
+    span = joints[Joint.HEAD] - middle
+    return np.asarray(middle + 0.17 * span)
+
+
 def _unit_between(joints: Floats, start: Joint, end: Joint) -> Floats:
     return unit(joints[end] - joints[start])
 
@@ -137,7 +147,7 @@ def _unit_between(joints: Floats, start: Joint, end: Joint) -> Floats:
 def _trunk(stance: Stance, rows: Floats) -> Floats:
     """Rings along a smooth spine through pelvis, chest and neck."""
     joints = stance.joints
-    pelvis, chest, neck = joints[Joint.PELVIS], joints[Joint.CHEST], joints[Joint.NECK]
+    pelvis, chest, neck = joints[Joint.PELVIS], joints[Joint.CHEST], neck_base(joints)
     lower, upper = np.linalg.norm(chest - pelvis), np.linalg.norm(neck - chest)
     middle = min(max(lower / (lower + upper), 0.25), 0.75)
     t = np.maximum(rows, 0.0)[:, None]
@@ -208,7 +218,7 @@ def _hem(stance: Stance, rings: Rings) -> Floats:
 
 
 def _neck(joints: Floats, head: Floats, rings: Rings) -> Floats:
-    base = joints[Joint.NECK]
+    base = neck_base(joints)
     top = head[0] - head[3] * 0.22 * rings.head_m - head[2] * 0.10 * rings.head_m
     t = rings.neck[:, None]
     centre = base + t * (top - base)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,12 +13,8 @@ from models.scene.camera import Camera, Floats
 from models.scene.canvas import Canvas
 from models.scene.light import Light
 from models.scene.look import Look
-from models.scene.quads import Layer, Picture
-from models.scene.stance import Build, Joint, Stance
-
-# A shadow's half-width on the floor, metres, and how much light it takes away.
-_SHADOW_M, _SHADOW = 0.30, 0.42
-_ROUND = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+from models.scene.quads import Layer
+from models.scene.stance import Build, Stance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,37 +100,3 @@ def _behind(camera: Camera, stance: Stance) -> bool:
     """Whether some of the body is at the lens or behind it."""
     depth: Floats = (stance.joints - camera.position) @ camera.rotation[2]
     return bool(depth.min() < 0.5)
-
-
-def shade_floor(
-    canvas: Canvas, floor: Picture, camera: Camera, stances: Sequence[Stance]
-) -> None:
-    """Darken the floor around feet, so that people stand on it."""
-    for stance in stances:
-        for foot in (Joint.LEFT_ANKLE, Joint.RIGHT_ANKLE, Joint.PELVIS):
-            x, y, _ = stance.joints[foot]
-            size = _SHADOW_M * (1.4 if foot is Joint.PELVIS else 0.55)
-            ring = np.stack(
-                [x + size * np.cos(_ROUND), y + size * np.sin(_ROUND), np.zeros(16)], axis=1
-            )
-            _darken(canvas.colour, floor, camera.project(ring))
-
-
-def _darken(colour: Picture, floor: Picture, ring: Floats) -> None:
-    if ring[:, 2].min() < 0.4:
-        return
-    height, width = floor.shape
-    soft = max(1.0, float(np.ptp(ring[:, 1])) * 0.25)
-    pad = int(2 * soft) + 1
-    x0, y0 = np.maximum(0, ring[:, :2].min(axis=0).astype(int) - pad)
-    x1, y1 = np.minimum((width, height), ring[:, :2].max(axis=0).astype(int) + pad + 1)
-    if x1 <= x0 or y1 <= y0:
-        return
-    mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    corners = np.round(ring[:, :2] - (x0, y0)).astype(np.int32)
-    cv2.fillConvexPoly(mask, corners, round(255 * _SHADOW))
-    mask = cv2.blur(mask, (2 * pad // 2 + 1, 2 * pad // 2 + 1))
-    cv2.bitwise_and(mask, floor[y0:y1, x0:x1], dst=mask)
-    keep = cv2.merge([255 - mask] * 3)
-    view = colour[y0:y1, x0:x1]
-    cv2.multiply(view, keep, dst=view, scale=1 / 255)

@@ -14,13 +14,15 @@ from models.scene.lens import Lens, Sensor
 from models.scene.light import Light
 from models.scene.look import Look
 from models.scene.moment import act_at, act_before
-from models.scene.picture import Labels, Person, canvas_on, draw_people, shade_floor
+from models.scene.picture import Labels, Person, canvas_on, draw_people
 from models.scene.posture import Act, stance_of
 from models.scene.shop import Shop, random_shop
 from models.scene.stance import Build, Stance
 from models.scene.textures import Rng
 
 SIZE = (640, 360)
+# People who come and go in one shop: to dress one anew takes as long as to draw three.
+_CAST = 12
 # How many people are in a picture: 0 .. 8.
 _CROWD = np.array([0.06, 0.2, 0.22, 0.18, 0.13, 0.08, 0.06, 0.04, 0.03])
 
@@ -56,16 +58,19 @@ def frames(seed: int, count: int, moments: int = 8, strong: bool = True) -> Iter
         shop = random_shop(rng, SIZE, strong)
         light = Light.random(rng)
         backdrop = draw_backdrop(shop, light, fine=1)
+        cast = [_anyone(rng, number) for number in range(1, _CAST + 1)]
         for _ in range(min(moments, count - index * moments)):
-            yield _moment(rng, shop, backdrop, light, strong)
+            yield _moment(rng, shop, backdrop, light, cast, strong)
 
 
-def _moment(rng: Rng, shop: Shop, backdrop: Backdrop, light: Light, strong: bool) -> Sample:
+def _moment(
+    rng: Rng, shop: Shop, backdrop: Backdrop, light: Light, cast: list[Person], strong: bool
+) -> Sample:
     """Each picture has a camera of its own: only the place stays."""
     crowd = int(rng.choice(len(_CROWD), p=_CROWD / _CROWD.sum()))
-    people = _people(rng, shop, crowd)
+    chosen = rng.permutation(len(cast))[:crowd]
+    people = _people(rng, shop, [cast[index] for index in chosen.tolist()])
     canvas = canvas_on(backdrop.stocked([bool(rng.random() < 0.85) for _ in backdrop.patches]))
-    shade_floor(canvas, backdrop.floor, shop.camera, [stance for _, stance in people])
     labels = draw_people(canvas, shop.camera, light, people)
     sensor = Sensor(Lens.random(rng, strong), SIZE, rng, bank=1)
     return _labelled(sensor.expose(canvas.colour, rng), sensor, labels)
@@ -81,17 +86,19 @@ def _labelled(image: NDArray[np.uint8], sensor: Sensor, labels: Labels) -> Sampl
     return Sample(image, boxes.astype(np.float32), labels.visible, points)
 
 
-def _people(rng: Rng, shop: Shop, crowd: int) -> list[tuple[Person, Stance]]:
+def _anyone(rng: Rng, number: int) -> Person:
+    build = build_random(rng)
+    return Person(number, build, Look.random(rng, build))
+
+
+def _people(rng: Rng, shop: Shop, chosen: list[Person]) -> list[tuple[Person, Stance]]:
     placed: list[tuple[Person, Stance]] = []
     taken: list[Act] = []
-    for number in range(1, crowd + 1):
-        build = build_random(rng)
-        act = _somewhere(rng, shop, build, taken)
-        if act is None:
-            continue
-        taken.append(act)
-        person = Person(number, build, Look.random(rng, build))
-        placed.append((person, stance_of(act, build)))
+    for person in chosen:
+        act = _somewhere(rng, shop, person.build, taken)
+        if act is not None:
+            taken.append(act)
+            placed.append((person, stance_of(act, person.build)))
     return placed
 
 

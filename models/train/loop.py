@@ -206,6 +206,7 @@ def _resume(
         return 0
     found = torch.load(path, map_location="cpu", weights_only=True)
     if found["recipe"] != asdict(recipe):
+        (folder / LOG).unlink(missing_ok=True)
         return 0
     network.load_state_dict(found["network"])
     average.load_state_dict(found["average"])
