@@ -53,6 +53,8 @@ bench: setup $(RIVALS) ## sizes, overhead and the tracker beside its rivals; SHE
 ifdef SHELFLIGHT_DATA
 	SHELFLIGHT_MODELS="$(SHELFLIGHT_DATA)/models" $(BIN)/python -m edge_agent bench \
 		"$(SHELFLIGHT_DATA)/footage/table-visits.mp4" --site tests/sites/table-visits.yaml
+	SHELFLIGHT_MODELS="$(SHELFLIGHT_DATA)/models" $(BIN)/python -m edge_agent budget \
+		--data "$(SHELFLIGHT_DATA)"
 endif
 	$(BIN)/python -m edge_agent rivals --rivals .venv-rivals $(if $(SHELFLIGHT_DATA),--data "$(SHELFLIGHT_DATA)")
 

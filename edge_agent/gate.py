@@ -29,12 +29,12 @@ LEAST_DIFFERENCE = 3.0
 # (mean absolute value = 0.8 standard deviations).
 TIMES_USUAL = 4.0
 # A cell that flickers wildly is still woken by a strong contrast, such as dark clothes on white.
-MOST_LIMIT = 24.0
+MOST_LIMIT = 48.0
 # Where the light as a whole changed by a share, a cell may be wrong by this part of that change:
 # lamps do not shine equally on all, and a camera's curve is not straight.
 UNEVEN = 0.3
 # Three by three cells must come to this many limits together, one of them to no more than three:
-# two strong neighbours or six weak ones, never one cell alone.
+# two strong neighbours, six weak ones or nine of little more than half a limit, never one alone.
 BLOB, STRONGEST = 5.0, 3.0
 # Seconds in which the ground follows the picture: slowly while nothing moves (daylight), faster
 # where the detector looked at what moved and found nobody (a trolley left, a door opened).

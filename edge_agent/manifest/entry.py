@@ -163,6 +163,14 @@ class Manifest:
         """Every model's name."""
         return tuple(entry.name for entry in self.entries)
 
+    @property
+    def built_in(self) -> ModelEntry:
+        """The model that finds people where a site names none: it ships with the package."""
+        for entry in self.entries:
+            if entry.supply is Supply.BUILT_IN and entry.task is Task.BOTH:
+                return entry
+        raise ModelError("no built-in model is in the manifest; name one in models.detector")
+
     def get(self, name: str) -> ModelEntry:
         """The entry called name.
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from edge_agent.aggregates import Aggregates, Epoch
 from edge_agent.config import MAX_FPS, MIN_FPS, Site, Source
 from edge_agent.detector import build_detector
-from edge_agent.errors import ConfigError, InputError
+from edge_agent.errors import InputError
 from edge_agent.gate import Gate
-from edge_agent.manifest import Manifest, Task, load
+from edge_agent.manifest import load
 from edge_agent.pipeline.flow import FindsJoints, FindsPeople, Pipeline
 from edge_agent.pipeline.near import Near
 from edge_agent.pipeline.runs import Runs
@@ -32,14 +32,13 @@ def open_models(site: Site) -> Models:
     """Verify and load the models that the site names.
 
     Raises:
-        ConfigError: the site names no detector.
         ModelError: a model is unknown, missing, not the file it should be, or does not fit.
     """
     if site.camera.source is Source.RECORDED:
         return Models(None, None)
     manifest = load()
     runs = Runs(site, manifest)
-    detector = build_detector(*runs.open(_detector_name(site, manifest)))
+    detector = build_detector(*runs.open(site.models.detector or manifest.built_in.name))
     if site.models.pose is None:
         return Models(detector, None)
     return Models(detector, build_pose(*runs.open(site.models.pose)))
@@ -84,15 +83,11 @@ def with_clip(site: Site, clip: Path, fps: float | None, pace: float) -> Site:
     if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
         raise InputError(f"--fps is {fps:g}; {MIN_FPS:g}..{MAX_FPS:g} is allowed")
     camera = replace(
-        site.camera, source=Source.FILE, path=clip, fps=fps or site.camera.fps, pace=pace, loop=False
+        site.camera,
+        source=Source.FILE,
+        path=clip,
+        fps=fps or site.camera.fps,
+        pace=pace,
+        loop=False,
     )
     return replace(site, camera=camera)
-
-
-def _detector_name(site: Site, manifest: Manifest) -> str:
-    if site.models.detector is not None:
-        return site.models.detector
-    names = ", ".join(entry.name for entry in manifest.entries if entry.task is not Task.POSE)
-    raise ConfigError(
-        site.unit.id, [f"models.detector: is missing; there is no built-in model yet, name {names}"]
-    )

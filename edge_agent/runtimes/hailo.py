@@ -12,7 +12,7 @@ For who writes it: `open_model` returns an `edge_agent.runtimes.Runtime`.
 - Compile without HailoRT's own suppression: the decoders here take raw heads.
 - ``threads`` means nothing; ``taken`` is ("hailo",). A call that times out raises ModelError.
 - The chip is one for all: detector and pose share one ``VDevice`` (its round-robin scheduler).
-- Then docs/hardware.md, check 7, and the tests of `tests/edge_agent/test_runtimes_seams.py`.
+- Then docs/hardware.md, check 12, and its tests in `test_runtimes_accelerators.py`.
 """
 
 from __future__ import annotations

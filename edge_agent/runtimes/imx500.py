@@ -14,7 +14,7 @@ ever handed over. A `Runtime` cannot say that, so the work is the camera's. For 
   ``convert_inference_coords`` says which: boxes must be put back into fractions of the frame.
 - The model fits into 8 MB with all its buffers, int8, compiled by Sony's converter
   (``imxconv-pt``), packaged on the Pi (``imx500-package``).
-- Then docs/hardware.md, check 8, and the tests of `tests/edge_agent/test_runtimes_seams.py`.
+- Then docs/hardware.md, check 13, and its tests in `test_runtimes_accelerators.py`.
 """
 
 from __future__ import annotations

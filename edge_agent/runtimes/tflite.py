@@ -88,7 +88,8 @@ def open_model(
             )
             loaded.allocate_tensors()
     except (RuntimeError, ValueError, OSError) as error:
-        raise ModelError(f"model {entry.name}: {name} cannot load {path}: {error}") from error
+        reason = " ".join(str(error).split())
+        raise ModelError(f"model {entry.name}: {name} cannot load {path}: {reason}") from error
     inputs = [found["name"] for found in loaded.get_input_details()]
     if inputs != [entry.input.name]:
         raise ModelError(

@@ -17,7 +17,7 @@ from edge_agent.clock import Clock, SystemClock
 from edge_agent.config import Site, Source
 from edge_agent.errors import CameraError, CameraStalled
 from edge_agent.health import HealthFile
-from edge_agent.heat import Board, Heat, read_board
+from edge_agent.heat import Heat, read_board
 from edge_agent.journal import Journal, RecordsFile
 from edge_agent.observations import Detections, Frame
 from edge_agent.pipeline import Pipeline, build_pipeline
@@ -79,7 +79,6 @@ class Vision:
             clock's own sleep.
         pipeline: the stages; None = as the site says.
         eye: opens the camera; None = as the site says.
-        board: what the board says of its heat.
 
     Raises:
         InputError: the models or the recording cannot be used.
@@ -95,7 +94,6 @@ class Vision:
         pause: Callable[[float], object] | None = None,
         pipeline: Pipeline | None = None,
         eye: Callable[[], Eye] | None = None,
-        board: Callable[[], Board] = read_board,
     ) -> None:
         self._site = site
         self._clock = clock
@@ -107,7 +105,6 @@ class Vision:
         self._live = site.camera.source not in _RECORDINGS
         # What a recording gives must not hang on how warm it is where it is played.
         self._heat = Heat(site.camera.fps) if self._live and site.budget.cool else None
-        self._board = board
         self._grid: Grid | None = None
         self._journal = Journal(
             state / "outbox.db",
@@ -183,7 +180,7 @@ class Vision:
         """Step the analysed rate down or up with the board's heat; whether it is down."""
         if self._heat is None:
             return False
-        before, fps = self._heat.fps, self._heat.feel(self._board())
+        before, fps = self._heat.fps, self._heat.feel(read_board())
         if fps != before:
             self._grid = Grid(fps) if self._heat.hot else None
             how = "hot" if self._heat.hot else "cool again"

@@ -18,7 +18,7 @@ from edge_agent.config.device import (
 from edge_agent.errors import ConfigError, InputError
 from models.bench.measure import Result
 
-# As in issue and contract: boxes found and boxes right, each at least this share.
+# The bar for a quantized model: people found and people right, each at least this share.
 KEEP = 0.97
 # Two times that differ by less are one: the spread of medians on a board that does other things.
 _EQUAL = 1.05

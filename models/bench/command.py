@@ -189,18 +189,20 @@ def _show(
     results: list[Result], chosen: dict[str, Choice], left_out: list[str], args: argparse.Namespace
 ) -> None:
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "way", "ms", "p95", "CPU ms", "MB", "accuracy"):
-        table.add_column(heading, justify="left" if heading in ("model", "way") else "right")
+    for heading in ("model", "runtime", "threads", "ms", "p95", "CPU ms", "MB", "accuracy"):
+        left = heading in ("model", "runtime")
+        table.add_column(heading, justify="left" if left else "right", overflow="fold")
     winners = {(choice.run, choice.runtime) for choice in chosen.values()}
     for one in results:
         style = "bold green" if (one.trial.model, one.trial.runtime) in winners else None
+        way = (one.trial.model, one.trial.runtime_name, str(one.trial.runtime.threads))
         if one.error is not None:
-            table.add_row(one.trial.model, one.trial.words, f"[red]{one.error}[/]")
+            table.add_row(*way, "[red]failed[/]")
+            left_out = [*left_out, f"{one.trial.model}, {one.trial.words}: {one.error}"]
             continue
         accuracy = "-" if one.accuracy is None else f"{one.accuracy:.3f}"
         times = (f"{value:.1f}" for value in (one.ms, one.p95_ms, one.cpu_ms))
-        cells = (one.trial.model, one.trial.words, *times, f"{one.rss_mb:.0f}", accuracy)
-        table.add_row(*cells, style=style)
+        table.add_row(*way, *times, f"{one.rss_mb:.0f}", accuracy, style=style)
     console = Console()
     console.print(table)
     for line in left_out:

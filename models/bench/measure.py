@@ -111,7 +111,7 @@ def agreement(
     sizes: Sequence[tuple[int, int]],
 ) -> float | None:
     """How far results are the reference's, 0..1; None where the reference finds nothing."""
-    parts = []
+    parts: list[float | None] = []
     if root.task is not Task.POSE:
         parts += _boxes_agree(found, reference)
     if root.task is not Task.DETECT:
@@ -169,7 +169,10 @@ def _joints_agree(
     reference: Sequence[Found],
     sizes: Sequence[tuple[int, int]],
 ) -> float | None:
-    """PCK@0.2 of the joints that the reference believes, of the people whom both find."""
+    """PCK@0.2 of the joints that the reference believes, of the people whom both find.
+
+    Where the reference sees nobody's torso (a camera close to a shelf), OKS in its place.
+    """
     tally = Tally(root.name)
     for mine, theirs, size in zip(found, reference, sizes, strict=True):
         people = theirs.above(SCORE)
@@ -179,5 +182,6 @@ def _joints_agree(
         labelled[:, :, 2] = np.where(labelled[:, :, 2] >= root.limits.score, VISIBLE, 0)
         true = People(people.boxes, np.zeros(len(people.boxes), bool), labelled)
         tally.add(mine.above(SCORE), true, size)
-    value = tally.row()["pck"]
+    row = tally.row()
+    value = row["oks"] if row["pck"] is None else row["pck"]
     return value if isinstance(value, float) else None

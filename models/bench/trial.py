@@ -31,11 +31,15 @@ class Trial:
 
     @property
     def words(self) -> str:
-        """The way in words: interpreter or provider, and threads."""
-        how = self.runtime.tflite.value if self.runtime.tflite is not None else "onnxruntime"
-        on = "+".join(self.runtime.providers) or _CPU
+        """The way in words: runtime, providers and threads."""
         threads = self.runtime.threads
-        return f"{how} {on}, {threads} thread{'s' if threads > 1 else ''}"
+        return f"{self.runtime_name}, {threads} thread{'s' if threads > 1 else ''}"
+
+    @property
+    def runtime_name(self) -> str:
+        """Runtime and, where it is not the processor alone, providers."""
+        how = self.runtime.tflite.value if self.runtime.tflite is not None else "onnxruntime"
+        return " ".join([how, "+".join(self.runtime.providers)]).strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from time import process_time
 from typing import Any
 
@@ -69,6 +70,7 @@ class Timed:
     processor: list[float] = field(default_factory=list)
 
     def __call__(self, tensor: NDArray[Any]) -> list[NDArray[Any]]:
+        """Run once."""
         now = SystemClock().monotonic
         used, start = process_time(), now()
         outputs = self.run(tensor)
@@ -110,7 +112,7 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
         save(Path(asked["results"]), found)
     return {
         "ms": [1e3 * seconds for seconds in timed.wall],
-        "cpu_ms": 1e3 * sum(timed.processor) / max(1, len(timed.processor)),
+        "cpu_ms": 1e3 * median(timed.processor) if timed.processor else 0.0,
         "rss_mb": _rss_mb(),
         "name": runtime.name,
     }

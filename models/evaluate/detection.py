@@ -147,7 +147,7 @@ def _title(args: argparse.Namespace) -> str:
 def truth_in_words(args: argparse.Namespace) -> str:
     """What the scores are against."""
     known: Sequence[Path] = [*(args.scene or ()), *(getattr(args, "mot", None) or ())]
-    words = [f"the truth of {len(known)} clips"] if known else []
+    words = [f"the truth of {len(known)} clip{'s' if len(known) > 1 else ''}"] if known else []
     if args.reference:
         words.append(args.reference)
     limits = []

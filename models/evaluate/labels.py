@@ -75,7 +75,8 @@ def load_labels(path: Path) -> Labels:
         InputError: missing, broken, or not what `models scene` writes; names the array.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: numpy leaves a file open that turns out to be broken.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in _ARRAYS}
     except KeyError as error:
         raise InputError(f"{path}: {error.args[0]}; is it one that `models scene` wrote?") from None

@@ -40,13 +40,15 @@ def tell(title: str, rows: Sequence[Row], figures: Sequence[Figure], as_json: bo
     if as_json:
         print(json.dumps({"title": title, "results": [_rounded(row) for row in rows]}))
         return
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     table.add_column("")
     for row in rows:
         table.add_column(str(row["name"]), justify="right", overflow="fold")
     for figure in figures:
         table.add_row(figure.heading, *(_cell(row[figure.key], figure.form) for row in rows))
-    Console().print(table)
+    console = Console()
+    console.print(title, style="bold", highlight=False)
+    console.print(table)
 
 
 def _cell(value: Value, form: str) -> str:

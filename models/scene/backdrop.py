@@ -110,7 +110,8 @@ def _patch(
     small = (x0 // fine, y0 // fine, x1 // fine, y1 // fine)
     if x1 <= x0 or y1 <= y0:
         nothing = np.zeros((0, 0), np.float32)
-        return Patch((0, 0, 0, 0), np.zeros((0, 0, 3), np.uint8), nothing, nothing.astype(np.uint8))
+        unseen = np.zeros((0, 0), np.uint8)
+        return Patch((0, 0, 0, 0), np.zeros((0, 0, 3), np.uint8), nothing, unseen)
     view = slice(y0, y1), slice(x0, x1)
     saved = layer.colour[view].copy(), layer.depth[view].copy()
     paint(layer, camera, quads)
@@ -131,10 +132,11 @@ def _gain(light: Light) -> Floats:
 
 
 def _lit(colour: Picture, gain: Floats, shade: NDArray[np.float32] | None) -> Picture:
-    values = colour * gain.astype(np.float32)
+    values: NDArray[Any] = colour * gain.astype(np.float32)
     if shade is not None:
         values *= shade[:, :, None]
-    return np.clip(values, 0, 255).astype(np.uint8)
+    lit: Picture = np.clip(values, 0, 255).astype(np.uint8)
+    return lit
 
 
 def _ground(shop: Shop, layer: Layer) -> tuple[Picture, NDArray[np.float32]]:

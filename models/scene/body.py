@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scene import atlas, head, limbs, torso
-from models.scene.frames import Rings, frames
+from models.scene import atlas, head, limbs, tiles, torso
+from models.scene.frames import Rings, frames, limb_path
 from models.scene.look import Look
 from models.scene.sheet import Mesh, Sheet, join, oriented
 from models.scene.stance import Build, Joint, Stance
@@ -29,12 +29,14 @@ class Body:
     Args:
         mesh: its surfaces.
         rings: where their frames lie.
-        pictures: uint8 [432, 384, 3], BGR: the atlas, sharp and ever more blurred.
+        pictures: uint8, BGR: the atlas, then at half and at a quarter of its size.
+        area: float64 [V], each vertex's share of the body's surface; 0 on what is worn.
     """
 
     mesh: Mesh
     rings: Rings
     pictures: list[NDArray[np.uint8]]
+    area: Floats
 
     def pose(self, stance: Stance) -> tuple[Floats, Floats]:
         """Points and normals of every vertex, float64 [V, 3], in the shop."""
@@ -60,25 +62,38 @@ def body(build: Build, look: Look, shoulder: float) -> Body:
         look: clothes, skin, hair.
         shoulder: half the distance between the shoulder joints as a share of the height.
     """
-    hem = torso.hem_rows(look)
+    hem, arm, leg = torso.hem_rows(look), limbs.arm_rows(look), limbs.leg_rows(look)
     rings = Rings(
         trunk=torso.trunk_rows(look),
-        arm=limbs.arm_rows(look),
-        leg=limbs.leg_rows(look),
+        arm=limb_path(arm, limbs.ARM_BENDS),
+        leg=limb_path(leg, limbs.LEG_BENDS),
         hem=hem,
         neck=torso.NECK_ROWS,
         hip_reach=torso.hem_reach(build, look, hem),
         leg_room=limbs.leg_room(build, look, hem),
         ankle_m=_ANKLE * build.height,
         head_m=head.head_height(build),
+        height=build.height,
     )
-    sheets = _sheets(build, look, rings, shoulder)
-    mesh = join(sheets, atlas.TILES)
-    mesh = oriented(mesh, sheets, frames(_upright(build, shoulder), rings))
-    return Body(mesh, rings, atlas.levels(atlas.paint(look)))
+    sheets = _sheets(build, look, rings, (arm, leg), shoulder)
+    mesh = join(sheets, tiles.TILES)
+    upright = frames(_upright(build, shoulder), rings)
+    mesh = oriented(mesh, sheets, upright)
+    return Body(mesh, rings, atlas.levels(atlas.paint(look)), _areas(mesh, upright))
 
 
-def _sheets(build: Build, look: Look, rings: Rings, shoulder: float) -> list[Sheet]:
+def _areas(mesh: Mesh, upright: Floats) -> Floats:
+    points, _ = mesh.pose(upright)
+    quads = mesh.quads[~mesh.worn]
+    a, b, c, d = points[quads.T]
+    area = np.linalg.norm(np.cross(c - a, d - b), axis=1)
+    shares = np.bincount(quads.ravel(), np.repeat(area, 4), len(points))
+    return np.asarray(shares / shares.sum())
+
+
+def _sheets(
+    build: Build, look: Look, rings: Rings, rows: tuple[Floats, Floats], shoulder: float
+) -> list[Sheet]:
     first, at = 0, {}
     for name, count in rings.counts().items():
         at[name] = np.arange(first, first + count)
@@ -86,16 +101,16 @@ def _sheets(build: Build, look: Look, rings: Rings, shoulder: float) -> list[She
     sheets = [
         torso.trunk(build, look, rings.trunk, at["trunk"], shoulder),
         torso.neck(build, at["neck"]),
-        *limbs.arms(build, look, rings.arm, (at["left arm"], at["right arm"])),
-        *limbs.legs(build, look, rings.leg, (at["left leg"], at["right leg"])),
-        *head.sheets(build, look, int(at["head"][0])),
+        *limbs.arms(build, look, rows[0], (at["left arm"], at["right arm"])),
+        *limbs.legs(build, look, rows[1], (at["left leg"], at["right leg"])),
+        *head.sheets(build, look, int(at["head"][0]), at["hair"]),
         *limbs.hands(build, (int(at["left hand"][0]), int(at["right hand"][0]))),
-        *limbs.shoes(
-            build, look, (int(at["left shoe"][0]), int(at["right shoe"][0])), rings.ankle_m
-        ),
+        *limbs.shoes(build, (int(at["left shoe"][0]), int(at["right shoe"][0])), rings.ankle_m),
     ]
     if len(rings.hem):
-        sheets.append(torso.hem(look, rings.hem, at["hem"]))
+        sheets.append(torso.hem(build, look, rings.hem, at["hem"]))
+    if look.hood or (look.open_front and look.sleeve > 0.3):
+        sheets.append(torso.collar(build, look, at["neck"]))
     if look.hood:
         sheets.append(torso.hood(build, int(at["back"][0])))
     carried = torso.bag(build, look, int(at["back"][0]), int(at["hip"][0]))
@@ -104,7 +119,7 @@ def _sheets(build: Build, look: Look, rings: Rings, shoulder: float) -> list[She
 
 def _upright(build: Build, shoulder: float) -> Stance:
     """Someone who stands with arms a little out, to learn which side of a surface is out."""
-    place = {
+    place: dict[Joint, tuple[float, float, float]] = {
         Joint.PELVIS: (0, 0, 0.53),
         Joint.CHEST: (0, 0, 0.70),
         Joint.NECK: (0, 0, 0.83),

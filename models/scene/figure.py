@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scene.body import Body, body, build_random
+from models.scene.body import body, build_random
 from models.scene.camera import Camera
 from models.scene.canvas import NOBODY, Canvas
 from models.scene.keypoints import keypoints
@@ -16,6 +16,7 @@ from models.scene.light import Light
 from models.scene.look import Look
 from models.scene.raster import Fragments, rasterise
 from models.scene.shade import contact_shadow, shade
+from models.scene.sheet import Mesh
 from models.scene.stance import Build, Joint, Stance
 
 __all__ = ["Drawn", "Light", "Look", "build_random", "draw", "keypoints"]
@@ -66,27 +67,30 @@ def draw(
         person: 1..255, written to the owners.
     """
     figure = body(build, look, _shoulder(build, stance))
+    mesh = figure.mesh
     points, normals = figure.pose(stance)
     placed = camera.project(points)
-    mesh = figure.mesh
-    ahead = (placed[:, 2] > _NEAR_M)[mesh.quads].all(1)
-    of_body = ahead & ~mesh.worn
-    inside = _inside(placed, camera)
-    cut = _cut(points, mesh.quads[~mesh.worn], inside & (placed[:, 2] > _NEAR_M))
-    if not of_body.any():
-        return Drawn((0.0, 0.0, 0.0, 0.0), 0, cut)
+    x, y, depth = placed.T
+    ahead = depth > _NEAR_M
+    inside = ahead & (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
+    cut = float(min(max(1 - figure.area[inside].sum(), 0.0), 1.0))
+    nothing = Drawn((0.0, 0.0, 0.0, 0.0), 0, cut)
+    if not ahead.any():
+        return nothing
     contact_shadow(canvas, camera, stance, build)
-    box = _box(placed[np.unique(mesh.quads[of_body]), :2], camera)
-    window = _window(placed[np.unique(mesh.quads[ahead]), :2], camera)
-    if window is None or box[2] <= box[0] or box[3] <= box[1]:
-        return Drawn((0.0, 0.0, 0.0, 0.0), 0, cut)
-    scale = 2 if camera.focal * build.height / float(placed[:, 2].min()) < _SMALL_PX else 1
-    flat = (placed[:, :2] - window[:2]) * scale
+    own = ahead & (figure.area > 0)
+    window = _window(placed[ahead, :2], camera)
+    if window is None or not own.any():
+        return nothing
+    scale = 2 if camera.focal * build.height / float(depth.mean()) < _SMALL_PX else 1
+    flat = ((placed[:, :2] - window[:2]) * scale).astype(np.float32)
     size = ((window[2] - window[0]) * scale, (window[3] - window[1]) * scale)
-    seen = _fragments(flat, placed[:, 2], figure, ahead, size)
+    closeness = (1 / np.maximum(depth, 1e-3)).astype(np.float32)
+    quads, counts = _facing(flat, mesh, ahead)
+    seen = rasterise(flat, closeness, quads, counts, size)
     picture = shade(seen, figure, points, normals, camera, light, size)
-    pixels = _merge(canvas, window, scale, seen, picture, person, mesh.worn)
-    return Drawn(box, pixels, cut)
+    pixels = _merge(canvas, window, scale, seen, picture, person)
+    return Drawn(_box(placed[own, :2], camera), pixels, cut) if pixels else nothing
 
 
 def _shoulder(build: Build, stance: Stance) -> float:
@@ -94,18 +98,6 @@ def _shoulder(build: Build, stance: Stance) -> float:
     apart = stance.joints[Joint.LEFT_SHOULDER] - stance.joints[Joint.RIGHT_SHOULDER]
     half = float(np.linalg.norm(apart)) / 2 / build.height
     return min(max(round(half * 100) / 100, 0.07), 0.16)
-
-
-def _inside(placed: Floats, camera: Camera) -> NDArray[np.bool_]:
-    x, y = placed[:, 0], placed[:, 1]
-    return np.asarray((x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height))
-
-
-def _cut(points: Floats, quads: NDArray[np.int64], inside: NDArray[np.bool_]) -> float:
-    """Share of the skin outside the frame."""
-    a, b, c, d = points[quads].transpose(1, 0, 2)
-    area = np.linalg.norm(np.cross(c - a, d - b), axis=1)
-    return float(1 - (area * inside[quads].mean(1)).sum() / area.sum())
 
 
 def _box(xy: Floats, camera: Camera) -> tuple[float, float, float, float]:
@@ -123,30 +115,26 @@ def _window(xy: Floats, camera: Camera) -> tuple[int, int, int, int] | None:
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
-def _fragments(
-    flat: Floats, depth: Floats, figure: Body, ahead: NDArray[np.bool_], size: tuple[int, int]
-) -> Fragments:
-    """The quads that face the camera, rasterised."""
-    mesh = figure.mesh
+def _facing(
+    flat: Floats32, mesh: Mesh, ahead: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The quads that face the camera, wound one way, and which of them are of the body."""
     quads = mesh.quads
-    a, b, c, d = flat[quads].transpose(1, 0, 2)
-    diagonal, other = c - a, d - b
-    area = diagonal[:, 0] * other[:, 1] - diagonal[:, 1] * other[:, 0]
+    turns = quads.T
+    x, y = flat[:, 0][turns], flat[:, 1][turns]
+    area = (x[2] - x[0]) * (y[3] - y[1]) - (y[2] - y[0]) * (x[3] - x[1])
     # On the screen y points down, which turns the winding round.
-    facing = -area * mesh.outward[quads[:, 0]]
-    kept = np.flatnonzero(ahead & ((facing > 0) | mesh.two_sided))
+    seen = (area * mesh.outward[turns[0]] < 0) | mesh.two_sided
+    if not ahead.all():
+        seen &= ahead[quads].all(1)
+    kept = np.flatnonzero(seen)
     wound = quads[kept]
     wound = np.where((area[kept] < 0)[:, None], wound[:, ::-1], wound)
-    seen = rasterise(
-        flat.astype(np.float32),
-        (1 / np.maximum(depth, 1e-3)).astype(np.float32),
-        wound,
-        ~mesh.worn[kept],
-        size,
-    )
-    return Fragments(
-        seen.pixel, seen.corner, seen.weight, seen.closeness, kept[seen.quad], seen.bare
-    )
+    return wound, ~mesh.worn[kept]
+
+
+def _shrunk(image: Floats32, size: tuple[int, int]) -> Floats32:
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _merge(
@@ -156,39 +144,31 @@ def _merge(
     seen: Fragments,
     picture: Floats32,
     person: int,
-    worn: NDArray[np.bool_],
 ) -> int:
     """Put the figure behind what is nearer; returns the silhouette's pixels."""
     x0, y0, x1, y1 = window
-    width, height = (x1 - x0) * scale, (y1 - y0) * scale
-    depth = np.full(width * height, np.inf, np.float32)
-    depth[seen.pixel] = 1 / seen.closeness
-    depth = depth.reshape(height, width)
-    bare = seen.bare.reshape(height, width)
-    mask = np.isfinite(depth)
+    rows, columns = (y1 - y0) * scale, (x1 - x0) * scale
+    close = np.zeros(rows * columns, np.float32)
+    close[seen.pixel] = seen.closeness
+    close = close.reshape(rows, columns)
+    bare = seen.bare.reshape(rows, columns).astype(np.float32)
+    share = (close > 0).astype(np.float32)
     if scale == 2:
-        depth = depth.reshape(y1 - y0, 2, x1 - x0, 2).min((1, 3))
-        share = mask.reshape(y1 - y0, 2, x1 - x0, 2).mean((1, 3), dtype=np.float32)
-        bare = bare.reshape(y1 - y0, 2, x1 - x0, 2).mean((1, 3)) >= 0.5
-        picture = cv2.resize(picture, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
-    else:
-        share = mask.astype(np.float32)
+        close = close.reshape(y1 - y0, 2, x1 - x0, 2).max((1, 3))
+        inside = (x1 - x0, y1 - y0)
+        share, bare, picture = (_shrunk(one, inside) for one in (share, bare, picture))
     here = np.s_[y0:y1, x0:x1]
-    nearer = depth < canvas.depth[here]
-    share = share * nearer
-    picture = picture * nearer[..., None]
-    # A lens spreads an edge over its neighbours.
+    colour, depth = canvas.colour[here], canvas.depth[here]
+    nearer = close * depth > 1
+    share *= nearer
+    picture *= nearer[..., None]
+    # A lens spreads an edge over its neighbours; inside, what is sharp stays so.
     soft = cv2.GaussianBlur(share, (3, 3), 0.55)
-    edge = (soft > 0.004) & (soft < 0.996)
     blurred = cv2.GaussianBlur(picture, (3, 3), 0.55)
-    colour = canvas.colour[here]
-    mixed = np.where(edge[..., None], blurred, picture)
-    keep = np.where(edge, 1 - soft, 1 - share)[..., None]
-    touched = soft > 0.004
-    canvas.colour[here] = np.where(
-        touched[..., None], np.clip(mixed + keep * colour, 0, 255), colour
-    ).astype(np.uint8)
+    inner = (soft > 0.996)[..., None]
+    mixed = np.where(inner, picture, blurred + (1 - soft)[..., None] * colour)
+    colour[...] = cv2.convertScaleAbs(mixed)
     solid = nearer & (share >= 0.5)
-    canvas.depth[here][solid] = depth[solid]
-    canvas.owner[here][solid] = np.where(bare[solid], person, NOBODY)
-    return int(bare.sum())
+    depth[solid] = 1 / close[solid]
+    canvas.owner[here][solid] = np.where(bare[solid] >= 0.5, person, NOBODY)
+    return int((bare >= 0.5).sum())

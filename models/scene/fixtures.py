@@ -220,9 +220,7 @@ def table(rng: Rng, place: Place, width: float) -> Fixture:
     while into < depth - 0.2:
         slots += _fill(rng, width, up, 0.24, (0.04, into), (Kind.FRUIT, Kind.BOX, Kind.CAN))
         into += 0.22
-    return Fixture(
-        Style.TABLE, place, width, depth, up, (up,), tuple(quads), tuple(slots)
-    )
+    return Fixture(Style.TABLE, place, width, depth, up, (up,), tuple(quads), tuple(slots))
 
 
 def _fill(

@@ -25,8 +25,13 @@ _LEGS = [
     [Joint.RIGHT_HIP, Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE],
 ]
 _UP = np.array([0.0, 0.0, 1.0])
-# Share of a limb's half that bends: skin over a joint is round.
-_BEND = 0.2
+# Where on the trunk bags hang: on the back and at the hip.
+_BAGS = np.array([0.62, 0.02])
+# Hair turns with the head at its roots and hangs straight down at its ends, in this many steps.
+HAIR_FRAMES = 5
+# How far inside the trunk a limb begins, as shares of the height: an arm towards the other one,
+# a leg up into the hips.
+_ARM_ROOT, _LEG_ROOT = 0.065, 0.07
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +40,8 @@ class Rings:
 
     Args:
         trunk: 0 = pelvis .. 1 = neck; below 0 towards the crotch.
-        arm: 0 = shoulder, 1 = elbow, 2 = wrist.
-        leg: 0 = hip, 1 = knee, 2 = ankle.
+        arm: as of `limb_path`, from inside the chest to the wrist.
+        leg: as of `limb_path`, from inside the hips to the ankle.
         hem: of the garment that hangs from the trunk: < 0 is minus the trunk's 0..1, above 0 the
             leg's 0..2.
         neck: 0 = its base .. 1 = in the skull.
@@ -44,6 +49,7 @@ class Rings:
         leg_room: what the garment keeps from the middle of each thigh, metres, [rings].
         ankle_m: height of the ankle over the sole.
         head_m: from chin to crown.
+        height: metres, of the person.
     """
 
     trunk: Floats
@@ -55,10 +61,11 @@ class Rings:
     leg_room: Floats
     ankle_m: float
     head_m: float
+    height: float
 
     def counts(self) -> dict[str, int]:
         """Frames of each piece, in their order."""
-        trunk, arm, leg = len(self.trunk), len(self.arm), len(self.leg)
+        trunk, arm, leg = len(self.trunk), self.arm.shape[1], self.leg.shape[1]
         return {
             "trunk": trunk,
             "left arm": arm,
@@ -68,6 +75,7 @@ class Rings:
             "hem": len(self.hem),
             "neck": len(self.neck),
             "head": 1,
+            "hair": HAIR_FRAMES,
             "left hand": 1,
             "right hand": 1,
             "left shoe": 1,
@@ -79,8 +87,8 @@ class Rings:
 
 def unit(vectors: Floats) -> Floats:
     """Vectors [..., 3] at length 1; a null vector stays one."""
-    length = np.sqrt((vectors * vectors).sum(-1, keepdims=True))
-    return vectors / np.maximum(length, 1e-9)
+    length = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
+    return np.asarray(vectors / np.maximum(length, 1e-9)[..., None])
 
 
 def cross(a: Floats, b: Floats) -> Floats:
@@ -99,22 +107,24 @@ def frames(stance: Stance, rings: Rings) -> Floats:
     """Every frame of a body, float64 [frames, 4, 3], pieces in the order of `Rings.counts`."""
     joints = stance.joints
     left = _unit_between(joints, Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER)
-    trunk = _trunk(stance, rings.trunk)
-    front = trunk[0, 2]
-    arms = _limbs(joints[_ARMS], rings.arm, _arm_fronts(stance.forward, left))
-    legs = _limbs(joints[_LEGS], rings.leg, np.stack([front, front]))
+    count = len(rings.trunk)
+    spine = _trunk(stance, np.concatenate([rings.trunk, np.maximum(-rings.hem, 0.0), _BAGS]))
+    trunk, hem, bags = spine[:count], spine[count:-2], spine[-2:]
+    hips = trunk[np.searchsorted(rings.trunk, 0.0)]
+    arms = _limbs(_arm_chains(joints, left, rings), rings.arm, _arm_fronts(stance.forward, left))
+    legs = _limbs(_leg_chains(joints, hips, rings), rings.leg, np.stack([hips[2], hips[2]]))
     head = head_frame(stance)
     pieces = [
         trunk,
         arms.reshape(-1, 4, 3),
         legs.reshape(-1, 4, 3),
-        _hem(stance, rings),
+        _hem(stance, rings, hem),
         _neck(joints, head, rings),
         head[None],
+        _hair(head),
         _hands(joints, left),
         _shoes(joints, rings.ankle_m),
-        _trunk(stance, np.array([0.62])),
-        _trunk(stance, np.array([0.02])),
+        bags,
     ]
     return np.concatenate(pieces)
 
@@ -131,13 +141,13 @@ def head_frame(stance: Stance) -> Floats:
 
 
 def neck_base(joints: Floats) -> Floats:
-    """Where the neck leaves the trunk, [3]: a little above the shoulders' line.
+    """Where the neck leaves the trunk, [3]: above the shoulders' line.
 
     The joint NECK may lie higher, up to the nape; skin shows the neck from the shoulders on.
     """
     middle = (joints[Joint.LEFT_SHOULDER] + joints[Joint.RIGHT_SHOULDER]) / 2
     span = joints[Joint.HEAD] - middle
-    return np.asarray(middle + 0.17 * span)
+    return np.asarray(middle + 0.30 * span)
 
 
 def _unit_between(joints: Floats, start: Joint, end: Joint) -> Floats:
@@ -149,7 +159,7 @@ def _trunk(stance: Stance, rows: Floats) -> Floats:
     joints = stance.joints
     pelvis, chest, neck = joints[Joint.PELVIS], joints[Joint.CHEST], neck_base(joints)
     lower, upper = np.linalg.norm(chest - pelvis), np.linalg.norm(neck - chest)
-    middle = min(max(lower / (lower + upper), 0.25), 0.75)
+    middle = float(np.clip(lower / (lower + upper), 0.25, 0.75))
     t = np.maximum(rows, 0.0)[:, None]
     # Lagrange's parabola through the three.
     a = (t - middle) * (t - 1) / middle
@@ -170,34 +180,76 @@ def _trunk(stance: Stance, rows: Floats) -> Floats:
     return np.stack([centre, left, cross(left, along), along], axis=1)
 
 
+def _arm_chains(joints: Floats, left: Floats, rings: Rings) -> Floats:
+    """Both arms [2, 4, 3] with a root in the chest, that shoulders are round."""
+    inward = _ARM_ROOT * rings.height * left
+    roots = joints[[Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER]] + np.stack([-inward, inward])
+    return np.concatenate([roots[:, None], joints[_ARMS]], axis=1)
+
+
+def _leg_chains(joints: Floats, hips: Floats, rings: Rings) -> Floats:
+    """Both legs [2, 4, 3] with a root in the hips."""
+    roots = joints[[Joint.LEFT_HIP, Joint.RIGHT_HIP]] + _LEG_ROOT * rings.height * hips[3]
+    return np.concatenate([roots[:, None], joints[_LEGS]], axis=1)
+
+
+def _hair(head: Floats) -> Floats:
+    """The head's frame, step by step more upright, [HAIR_FRAMES, 4, 3]."""
+    share = np.linspace(0, 1, HAIR_FRAMES)[:, None]
+    up = unit((1 - share) * head[3] + share * _UP)
+    front = unit(head[2] - up * (up @ head[2])[:, None])
+    origin = np.broadcast_to(head[0], up.shape)
+    return np.stack([origin, cross(up, front), front, up], axis=1)
+
+
 def _arm_fronts(forward: Floats, left: Floats) -> Floats:
     """For each arm a direction in which it hardly ever points, [2, 3]."""
     back_up = -forward + 0.8 * _UP
     return np.stack([back_up + 0.5 * left, back_up - 0.5 * left])
 
 
-def _limbs(joints: Floats, rows: Floats, fronts: Floats) -> Floats:
-    """Rings along two limbs [2, 3 joints, 3], round at the middle joint: [2, rows, 4, 3]."""
-    start, middle, end = joints[:, None, 0], joints[:, None, 1], joints[:, None, 2]
-    upper, lower = middle - start, end - middle
-    s = rows[None, :, None]
-    curve = np.clip((s - 1 + _BEND) / (2 * _BEND), 0, 1)
-    before = np.minimum(s, 1 - _BEND)
-    after = np.maximum(s - 1 - _BEND, 0)
-    # A quadratic Bezier curve between the two straight pieces, its corner in the joint.
-    bent = curve * (2 - curve) * _BEND * upper + curve * curve * _BEND * lower
-    centre = start + before * upper + bent + after * lower
-    along = unit((1 - curve) * unit(upper) + curve * unit(lower))
+def _limbs(chains: Floats, path: Floats, fronts: Floats) -> Floats:
+    """Rings along two limbs.
+
+    Args:
+        chains: [2, 4, 3], from inside the trunk over shoulder and elbow to the wrist.
+        path: as of `limb_path`.
+        fronts: [2, 3], about where each limb's front is.
+
+    Returns:
+        [2, rows, 4, 3].
+    """
+    bones = chains[:, 1:] - chains[:, :-1]
+    centre = chains[:, :1] + path[0] @ bones
+    along = unit(path[1] @ unit(bones))
     front = fronts[:, None] - along * (fronts[:, None] * along).sum(-1, keepdims=True)
     front = unit(front)
-    side = cross(front, along)
-    return np.stack(np.broadcast_arrays(centre, side, front, along), axis=2)
+    return np.stack([centre, cross(front, along), front, along], axis=2)
 
 
-def _hem(stance: Stance, rings: Rings) -> Floats:
+def limb_path(rows: Floats, bends: tuple[float, float]) -> Floats:
+    """How far along each of a limb's three bones its rings lie, and which way they face.
+
+    Args:
+        rows: -1 = in the trunk, 0 = shoulder or hip, 1 = elbow or knee, 2 = wrist or ankle.
+        bends: half-length of the curve at joints 0 and 1: flesh over a joint is round.
+
+    Returns:
+        float64 [2, rows, 3]: share of each bone passed, and each bone's part in the direction.
+        Between two straight pieces the path is a quadratic Bezier curve.
+    """
+    first, second = bends
+    leave = np.clip((rows + first) / (2 * first), 0, 1)
+    enter = np.clip((rows - 1 + second) / (2 * second), 0, 1)
+    upper = first * leave**2 + np.maximum(rows - first, 0)
+    lower = second * enter**2 + np.maximum(rows - 1 - second, 0)
+    passed = np.stack([1 + rows - upper, upper - lower, lower], axis=1)
+    return np.stack([passed, np.stack([1 - leave, leave - enter, enter], axis=1)])
+
+
+def _hem(stance: Stance, rings: Rings, on_trunk: Floats) -> Floats:
     """Rings of what hangs from the hips around both legs."""
     joints, rows = stance.joints, rings.hem
-    on_trunk = _trunk(stance, np.maximum(-rows, 0.0))
     q = np.maximum(rows, 0.0)[:, None, None]
     legs = joints[_LEGS]
     thigh = np.minimum(q, 1.0) * (legs[:, 1] - legs[:, 0])
@@ -210,7 +262,9 @@ def _hem(stance: Stance, rings: Rings) -> Floats:
     reach = rings.hip_reach.copy()
     for column, axis in enumerate((left, front)):
         room = np.abs((apart * axis).sum(-1)) / 2 + rings.leg_room
-        reach[:, column] = np.where(below[:, 0], np.maximum(reach[:, column], room), reach[:, column])
+        reach[:, column] = np.where(
+            below[:, 0], np.maximum(reach[:, column], room), reach[:, column]
+        )
     return np.stack(
         [centre, left * reach[:, :1], front * reach[:, 1:], -on_trunk[:, 3]],
         axis=1,

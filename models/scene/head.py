@@ -11,6 +11,7 @@ from models.scene.stance import Build
 from models.scene.torso import angles
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # Half-width, reach to the front and reach to the back of an adult's head from chin to crown, all
 # as shares of the distance between those two; 0 = the eyes. After the cranial breadth and length
@@ -35,7 +36,13 @@ _HEAD = np.array(
     ]
 )
 COLUMNS = 32
-_EYES, _NOSE = 0.0, -0.14
+# Rings of the skull: closer where nose, mouth and eyes are.
+_SKULL_Z = np.concatenate(
+    [
+        [-0.5, -0.48, -0.44, -0.38, -0.33, -0.28, -0.23, -0.19, -0.16, -0.13, -0.09, -0.05],
+        [0.0, 0.05, 0.10, 0.16, 0.23, 0.30, 0.37, 0.43, 0.475, 0.5],
+    ]
+)
 
 
 def head_height(build: Build) -> float:
@@ -54,18 +61,23 @@ def surface(theta: Floats, z: Floats) -> tuple[Floats, Floats]:
     return wide * np.sin(theta), middle - depth * np.cos(theta)
 
 
-def sheets(build: Build, look: Look, frame: int) -> list[Sheet]:
-    """Head, ears, hair and hat in the head's frame."""
+def sheets(build: Build, look: Look, frame: int, hair: Ints) -> list[Sheet]:
+    """Head, ears, hair and hat.
+
+    Args:
+        build: proportions.
+        look: hair and hat.
+        frame: the head's.
+        hair: frames from the head's own to an upright one, for hair that hangs.
+    """
     scale = head_height(build)
-    parts = [_skull(look, build), *_ears(), *_hair(look), *_hat(look)]
-    if look.glasses:
-        parts += _glasses()
+    parts = [_skull(build), *_ears(), *_hair(look), *_hat(look)]
     made = []
     for local, tile, two_sided, closed in parts:
         made.append(
             Sheet(
                 local * scale,
-                np.full(len(local), frame),
+                _hung(local, hair) if tile == "hair" else np.full(len(local), frame),
                 tile,
                 closed=closed,
                 two_sided=two_sided,
@@ -75,6 +87,12 @@ def sheets(build: Build, look: Look, frame: int) -> list[Sheet]:
     return made
 
 
+def _hung(local: Floats, hair: Ints) -> Ints:
+    """Frames [rows] of hair: the lower a row's lowest point, the more upright."""
+    low = np.clip((0.05 - local[..., 2].min(1)) / 0.55, 0, 1)
+    return np.asarray(hair[np.round(low * (len(hair) - 1)).astype(np.int64)])
+
+
 _Part = tuple[Floats, str, bool, bool]
 
 
@@ -82,11 +100,8 @@ def _skull_v(local: Floats) -> Floats:
     return np.clip(0.5 - local[:, 0, 2], 0, 1)
 
 
-def _skull(look: Look, build: Build) -> _Part:
-    z = np.array(
-        [-0.5, -0.48, -0.44, -0.38, -0.33, -0.28, -0.23, -0.19, -0.16, -0.13, -0.09, -0.05]
-        + [0.0, 0.05, 0.10, 0.16, 0.23, 0.30, 0.37, 0.43, 0.475, 0.5]
-    )
+def _skull(build: Build) -> _Part:
+    z = _SKULL_Z
     theta = angles(COLUMNS)
     grid_theta, grid_z = np.meshgrid(theta, z)
     side, front = surface(grid_theta, grid_z)
@@ -157,8 +172,8 @@ def _hair(look: Look) -> list[_Part]:
     line = {
         Hair.CROPPED: _hairline(0.30, 0.20, -0.03, -0.28, 1.15),
         Hair.SHORT: _hairline(0.27, 0.16, -0.06, -0.32, 1.15),
-        Hair.BOB: _hairline(0.24, 0.10, -0.42, -0.52, 0.95),
-        Hair.LONG: _hairline(0.26, 0.08, -0.85, -1.05, 0.9),
+        Hair.BOB: _hairline(0.29, 0.12, -0.42, -0.52, 1.0),
+        Hair.LONG: _hairline(0.30, 0.10, -0.70, -1.0, 1.0),
         Hair.BUN: _hairline(0.27, 0.16, -0.08, -0.30, 1.15),
         Hair.TAIL: _hairline(0.27, 0.16, -0.08, -0.30, 1.15),
     }[look.hair]
@@ -169,22 +184,30 @@ def _hair(look: Look) -> list[_Part]:
         Hair.LONG: rng.uniform(0.05, 0.08),
     }.get(look.hair, 0.035)
     if look.hat is not Hat.NONE:
-        volume = min(volume, 0.025)
-    rows = 12 if look.hair in (Hair.LONG, Hair.BOB) else 9
+        volume = 0.006
+    falls = look.hair in (Hair.LONG, Hair.BOB)
+    rows = 13 if falls else 9
     theta = angles(COLUMNS)
+    if falls:
+        # No two strands are as long as each other; the front ones are shorter.
+        ragged = np.interp(theta, theta[::4], rng.normal(0, 0.03, len(theta[::4])))
+        ragged[-1] = ragged[0]
+        line = line + np.where(line < 0, ragged, 0)
     share = np.linspace(0, 1, rows)[:, None]
     lumps = sum(
-        np.sin(k * theta[None, :] + rng.uniform(0, 6.3) + rng.normal(0, 2) * share) for k in (3, 5, 8)
+        np.sin(k * theta[None, :] + rng.uniform(0, 6.3) + rng.normal(0, 2) * share)
+        for k in (3, 5, 8)
     )
-    thick = volume * (0.35 + 0.65 * np.minimum(share / 0.25, 1)) * (1 + 0.13 * lumps)
+    thick = volume * (0.35 + 0.65 * np.minimum(share / 0.25, 1))
+    thick = thick * (1 + 0.13 * lumps * np.clip(3 - 3 * share, 0, 1))
     thick = thick * (1 + 0.4 * np.sin(share * np.pi * 0.5) ** 3)
     thick[:, -1] = thick[:, 0]
-    shell = _shell(line, thick, rows)
+    shell = _shell(line, thick, rows, 0.93)
     if look.hair is Hair.LONG:
         # What falls lies on the back and the shoulders.
-        low = np.clip(-shell[..., 2] - 0.3, 0, 1)
-        shell[..., 1] -= 0.22 * low
-        shell[..., 0] *= 1 - 0.12 * low
+        low = np.clip(-shell[..., 2] - 0.25, 0, 1)
+        shell[..., 1] -= 0.16 * low
+        shell[..., 0] *= 1 - 0.05 * low
     parts: list[_Part] = [(shell, "hair", True, True)]
     if look.hair is Hair.BUN:
         parts.append((_ball(np.array([0.0, -0.43, 0.32]), 0.15), "hair", False, True))
@@ -197,7 +220,9 @@ def _ball(at: Floats, radius: float) -> Floats:
     theta = angles(10)
     polar = np.linspace(-np.pi / 2 + 0.05, np.pi / 2 - 0.05, 7)[:, None]
     ball = np.stack(
-        np.broadcast_arrays(np.cos(polar) * np.sin(theta), -np.cos(polar) * np.cos(theta), np.sin(polar)),
+        np.broadcast_arrays(
+            np.cos(polar) * np.sin(theta), -np.cos(polar) * np.cos(theta), np.sin(polar)
+        ),
         axis=-1,
     )
     return np.asarray(at + radius * ball)
@@ -238,23 +263,4 @@ def _hat(look: Look) -> list[_Part]:
     droop = z - 0.10 * reach * (wide[1] / 0.26)
     local = np.stack([side * brim, front * brim, droop + 0 * brim], axis=-1)
     parts.append((local, "hat", True, look.hat is Hat.BRIM))
-    return parts
-
-
-def _glasses() -> list[_Part]:
-    """A thin band before the eyes and along the temples; its tile is see-through black frames."""
-    arc = np.linspace(np.pi - 1.5, np.pi + 1.5, 25)
-    rise = np.array([-0.055, 0.045])
-    grid, z = np.meshgrid(arc, rise)
-    side, front = surface(grid, np.full_like(grid, 0.0))
-    # Only the rims are made: two arcs, top and middle bar, one above the other.
-    thin = 0.009
-    parts = []
-    for level in (0.045,):
-        rows = np.array([level - thin, level + thin])
-        bar = np.stack(
-            np.broadcast_arrays(side * 1.06, front * 1.06 + 0.035 * (np.abs(grid - np.pi) < 0.9), rows[:, None]),
-            axis=-1,
-        )
-        parts.append((bar, "black", True, False))
     return parts

@@ -47,9 +47,7 @@ _FLESH = np.array([0.03] * 5 + [0.075] * 2 + [0.05] * 4 + [0.10] * 2 + [0.06] * 
 _TURNED = np.array([-0.10, 0.05, 0.05, -0.15, -0.15])
 
 
-def keypoints(
-    canvas: Canvas, camera: Camera, stance: Stance, build: Build, person: int
-) -> Floats:
+def keypoints(canvas: Canvas, camera: Camera, stance: Stance, build: Build, person: int) -> Floats:
     """The COCO-17 keypoints of one person once everything is drawn.
 
     Args:

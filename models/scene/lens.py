@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,6 +34,7 @@ class Lens:
         saturation: 1 = as it is.
         tint: gains of blue, green and red.
         jpeg: quality, 1..100, or None.
+        shutter_s: how long one picture is exposed: what moves is blurred.
     """
 
     bulge: float = 0.0
@@ -46,6 +48,7 @@ class Lens:
     saturation: float = 1.0
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
     jpeg: int | None = None
+    shutter_s: float = 0.0
 
     @classmethod
     def random(cls, rng: Rng, strong: bool = False) -> Lens:
@@ -63,6 +66,7 @@ class Lens:
             contrast=float(np.exp(wide * rng.normal(0, 0.18))),
             saturation=float(np.clip(rng.normal(0.8, 0.3 * wide), 0, 1.5)),
             tint=(float(tint[0]), float(tint[1]), float(tint[2])),
+            shutter_s=float(rng.uniform(0.004, 0.04)),
             jpeg=int(rng.integers(25, 96)) if strong and rng.random() < 0.5 else None,
         )
 
@@ -89,24 +93,25 @@ class Sensor:
     def expose(self, picture: Picture, rng: Rng) -> Picture:
         """The picture as the camera gives it; the same rng state, the same picture."""
         lens = self.lens
+        bent: NDArray[Any] = picture
         if lens.bulge:
-            picture = cv2.remap(
+            bent = cv2.remap(
                 picture, *self._maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
         if lens.blur > 0.25:
-            picture = cv2.GaussianBlur(picture, (0, 0), lens.blur)
+            bent = cv2.GaussianBlur(bent, (0, 0), lens.blur)
         if self._shading is not None:
-            picture = cv2.multiply(picture, self._shading, scale=1 / 255)
+            bent = cv2.multiply(bent, self._shading, scale=1 / 255)
         exposure = lens.gain * (1 + lens.flicker * float(rng.normal()))
-        picture = cv2.LUT(picture, self._table(exposure))
+        bent = cv2.LUT(bent, self._table(exposure))
         if abs(lens.saturation - 1) > 0.02:
-            picture = _saturated(picture, lens.saturation)
+            bent = _saturated(np.asarray(bent, np.uint8), lens.saturation)
         if self._bank:
-            picture = self._noisy(picture, rng)
+            bent = self._noisy(np.asarray(bent, np.uint8), rng)
         if lens.jpeg is not None:
-            good, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, lens.jpeg])
-            picture = cv2.imdecode(packed, cv2.IMREAD_COLOR) if good else picture
-        return np.asarray(picture, np.uint8)
+            good, packed = cv2.imencode(".jpg", bent, [cv2.IMWRITE_JPEG_QUALITY, lens.jpeg])
+            bent = cv2.imdecode(packed, cv2.IMREAD_COLOR) if good else bent
+        return np.asarray(bent, np.uint8)
 
     def places(self, points: Floats) -> Floats:
         """Where points [..., 2] (pixels) of the undistorted picture lie in the exposed one."""
@@ -137,7 +142,7 @@ class Sensor:
         out[:, 3] = np.where(y1 >= height - 0.5, height, out[:, 3])
         out[:, [0, 2]] = out[:, [0, 2]].clip(0, width)
         out[:, [1, 3]] = out[:, [1, 3]].clip(0, height)
-        return out
+        return np.asarray(out, np.float64)
 
     def _corner_scale(self) -> float:
         """So that the picture's corner comes from the drawn picture's corner at most."""
@@ -162,16 +167,21 @@ class Sensor:
         width, height = self._size
         y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
         light = 255 * (1 - self.lens.vignette * (x * x + y * y) / 2)
-        return cv2.merge([light.astype(np.uint8)] * 3)
+        return np.asarray(cv2.merge([light.astype(np.uint8)] * 3), np.uint8)
 
     def _table(self, exposure: float) -> Picture:
         grey = (self._curve * exposure - 118) * self.lens.contrast + 118
         levels = grey[:, None] * np.array(self.lens.tint)
-        return np.clip(levels, 0, 255).astype(np.uint8).reshape(256, 1, 3)
+        table: Picture = np.clip(levels, 0, 255).astype(np.uint8).reshape(256, 1, 3)
+        return table
 
     def _noisy(self, picture: Picture, rng: Rng) -> Picture:
         width, height = self._size
-        which, dx, dy = int(rng.integers(len(self._bank))), int(rng.integers(16)), int(rng.integers(16))
+        which, dx, dy = (
+            int(rng.integers(len(self._bank))),
+            int(rng.integers(16)),
+            int(rng.integers(16)),
+        )
         noise = self._bank[which][dy : dy + height, dx : dx + width]
         return np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U), np.uint8)
 
@@ -180,7 +190,7 @@ def _noise(rng: Rng, lens: Lens, size: tuple[int, int]) -> NDArray[np.int8]:
     width, height = size
     # A quarter of the picture, laid side by side: nobody sees noise repeat.
     shape = height // 2 + 8, width // 2 + 8
-    noise = rng.standard_normal((*shape, 3), dtype=np.float32)
+    noise: NDArray[Any] = rng.standard_normal((*shape, 3), dtype=np.float32)
     if lens.blotch > 0.35:
         noise = cv2.GaussianBlur(noise, (0, 0), lens.blotch, borderType=cv2.BORDER_REFLECT)
         noise /= max(1e-6, float(noise.std()))

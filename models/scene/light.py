@@ -40,8 +40,8 @@ class Light:
         towards /= np.linalg.norm(towards)
         return cls(
             direction=(float(towards[0]), float(towards[1]), float(towards[2])),
-            strength=float(rng.uniform(0.3, 0.75)),
-            ambient=float(rng.uniform(0.4, 0.75)),
+            strength=float(rng.uniform(0.35, 0.75)),
+            ambient=float(rng.uniform(0.5, 0.8)),
             kelvin=float(rng.uniform(3200, 6800)),
         )
 

@@ -17,11 +17,12 @@ Ints = NDArray[np.int64]
 # the girths of ANSUR II (2012), median man, over pi; the curve between them by eye.
 _ARM = np.array(
     [
-        (-0.16, 0.020),
-        (-0.10, 0.028),
-        (0.00, 0.0345),
-        (0.15, 0.0350),
-        (0.50, 0.0300),
+        (-0.90, 0.018),
+        (-0.45, 0.023),
+        (-0.15, 0.0275),
+        (0.10, 0.0315),
+        (0.30, 0.0325),
+        (0.55, 0.0300),
         (0.85, 0.0250),
         (1.00, 0.0245),
         (1.22, 0.0255),
@@ -32,9 +33,10 @@ _ARM = np.array(
 )
 _LEG = np.array(
     [
-        (-0.15, 0.0500),
-        (0.00, 0.0530),
-        (0.20, 0.0520),
+        (-0.90, 0.0420),
+        (-0.30, 0.0450),
+        (0.00, 0.0495),
+        (0.20, 0.0510),
         (0.60, 0.0430),
         (0.90, 0.0345),
         (1.00, 0.0340),
@@ -45,18 +47,20 @@ _LEG = np.array(
         (2.06, 0.0225),
     ]
 )
+# Half-lengths of the curves at shoulder and elbow, at hip and knee: see `frames.limb_path`.
+ARM_BENDS, LEG_BENDS = (0.30, 0.18), (0.25, 0.18)
 _COLUMNS = 14
 
 
 def arm_rows(look: Look) -> Floats:
     """Where an arm's rings lie, with a step where the sleeve ends."""
-    rows = np.concatenate([[-0.16, -0.08], np.linspace(0, 2.03, 15)])
+    rows = np.concatenate([[-0.9, -0.6, -0.35, -0.18, -0.05, 0.08], np.linspace(0.22, 2.03, 14)])
     return np.sort(np.append(rows, [sleeve_end(look) - 0.015, sleeve_end(look) + 0.015]))
 
 
 def leg_rows(look: Look) -> Floats:
     """Where a leg's rings lie, with a step where the trousers end."""
-    rows = np.linspace(-0.12, 2.04, 17)
+    rows = np.concatenate([[-0.8, -0.4, -0.15], np.linspace(0.05, 2.04, 16)])
     return np.sort(np.append(rows, [leg_end(look) - 0.015, leg_end(look) + 0.015]))
 
 
@@ -75,8 +79,8 @@ def arms(build: Build, look: Look, rows: Floats, frames: tuple[Ints, Ints]) -> l
     radius = np.interp(rows, _ARM[:, 0], _ARM[:, 1]) * build.height * _limb_girth(build)
     radius *= np.interp(rows, [0, 2], [0.92, 0.94]) if build.female else 1.0
     covered = rows < sleeve_end(look)
-    ease = 0.005 + 0.018 * look.ease + (0.006 if look.sleeve < 0.6 else 0.0)
-    ease = ease * np.clip((rows + 0.3) / 0.5, 0.3, 1)
+    loose = 0.005 + 0.018 * look.ease + (0.006 if look.sleeve < 0.6 else 0.0)
+    ease = loose * np.clip((rows + 0.5) / 0.9, 0.25, 1)
     radius = radius + np.where(covered, ease, 0.0) * build.height / 1.75
     return [
         _limb(radius, rows, frame, "arm", (look.grain + 5 + k, covered, 0.03 + 0.05 * look.ease))
@@ -104,7 +108,7 @@ def legs(build: Build, look: Look, rows: Floats, frames: tuple[Ints, Ints]) -> l
 def leg_room(build: Build, look: Look, rows: Floats) -> Floats:
     """What a hanging garment keeps from the middle of a leg at 0..2, metres."""
     radius = np.interp(np.maximum(rows, 0), _LEG[:, 0], _LEG[:, 1]) * build.height
-    return np.asarray(radius * _limb_girth(build) + 0.012 + 0.02 * look.wide)
+    return np.asarray(radius * (1.06 * _limb_girth(build)) + 0.012 + 0.02 * look.wide)
 
 
 def _limb_girth(build: Build) -> float:
@@ -125,7 +129,9 @@ def _limb(
     side, front = superellipse(theta, 2.0)
     rng = np.random.default_rng(seed)
     # Cloth gathers at the joint and at its end.
-    gathered = 0.35 + np.exp(-(((rows - 1) / 0.22) ** 2)) + 0.8 * np.exp(-(((rows - 1.9) / 0.2) ** 2))
+    gathered = (
+        0.35 + np.exp(-(((rows - 1) / 0.22) ** 2)) + 0.8 * np.exp(-(((rows - 1.9) / 0.2) ** 2))
+    )
     crease = folds(rng, rows, theta, (3, 16.0)) * (gathered * wrinkle * covered)[:, None]
     local = np.zeros((len(rows), len(theta), 3))
     local[..., 0] = side * radius[:, None] * (1 + crease)
@@ -154,7 +160,7 @@ def hands(build: Build, frames: tuple[int, int]) -> list[Sheet]:
     round_ = angles(8)
     girth = np.array([0.016, 0.0145, 0.0125, 0.0115, 0.0105, 0.003])
     thumb = np.zeros((len(reach), len(round_), 3))
-    thumb[..., 0] = (0.022 + 0.045 * reach ** 0.8)[:, None] + girth[:, None] * np.sin(round_) * 0.8
+    thumb[..., 0] = (0.022 + 0.045 * reach**0.8)[:, None] + girth[:, None] * np.sin(round_) * 0.8
     thumb[..., 1] = 0.012 + 0.008 * reach[:, None] + girth[:, None] * np.cos(round_)
     thumb[..., 2] = (0.03 + 0.085 * reach)[:, None] - girth[:, None] * np.sin(round_) * 0.5
     sheets = []
@@ -164,14 +170,18 @@ def hands(build: Build, frames: tuple[int, int]) -> list[Sheet]:
     return sheets
 
 
-def shoes(build: Build, look: Look, frames: tuple[int, int], ankle_m: float) -> list[Sheet]:
+def shoes(build: Build, frames: tuple[int, int], ankle_m: float) -> list[Sheet]:
     """Two shoes, their soles flat."""
     long = 0.160 * build.height
     at = np.array([0.0, 0.02, 0.10, 0.22, 0.34, 0.48, 0.62, 0.76, 0.88, 0.96, 1.0])
     wide = np.array([0.05, 0.6, 0.82, 0.86, 0.84, 0.90, 1.0, 1.0, 0.86, 0.58, 0.06])
     top = np.array([0.5, 0.95, 1.12, 1.15, 1.05, 0.82, 0.66, 0.56, 0.50, 0.40, 0.25])
-    wide = wide * 0.029 * build.height * (0.92 if build.female else 1.0) * (
-        1 + 0.3 * (build.girth - 1)
+    wide = (
+        wide
+        * 0.029
+        * build.height
+        * (0.92 if build.female else 1.0)
+        * (1 + 0.3 * (build.girth - 1))
     )
     height = top * (ankle_m + 0.012)
     theta = angles(14)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TypedDict
 
 import numpy as np
 
@@ -100,6 +101,22 @@ class Cloth:
     colour: Colour
     pattern: Pattern = Pattern.PLAIN
     second: Colour = (200, 200, 200)
+
+
+class _Outfit(TypedDict):
+    """The fields of `Look` that are drawn together, for they go together."""
+
+    top: Cloth
+    sleeve: float
+    hem: float
+    flare: float
+    ease: float
+    open_front: bool
+    hood: bool
+    bottom: Cloth
+    cover: float
+    wide: float
+    skirt: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,23 +245,43 @@ def _mask(rng: np.random.Generator) -> Colour | None:
     return ((228, 222, 205), (235, 235, 235), (35, 35, 35))[int(rng.integers(3))]
 
 
-def _outfit(rng: np.random.Generator, build: Build) -> dict[str, object]:
-    """The garments' fields: drawn together, for they go together."""
-    kinds = ["tee", "shirt", "sweater", "hoodie", "jacket", "coat", "dress", "skirt"]
-    shares = np.array([0.24, 0.17, 0.17, 0.12, 0.13, 0.07, 0.05, 0.05])
+# What is worn above: how often, and whether it is a pattern, by share.
+_KINDS = {
+    "tee": (0.24, 0.5),
+    "shirt": (0.17, 0.5),
+    "sweater": (0.17, 0.35),
+    "hoodie": (0.12, 0.3),
+    "jacket": (0.13, 0.1),
+    "coat": (0.07, 0.12),
+    "dress": (0.05, 0.5),
+    "skirt": (0.05, 0.4),
+}
+
+
+def _cut(rng: np.random.Generator, kind: str) -> tuple[float, float, float, bool]:
+    """Sleeve, ease, hem and open front of a kind of top."""
+    either = bool(rng.random() < 0.5)
+    a, b = (float(share) for share in rng.random(2))
+    return {
+        "tee": (0.26 + 0.18 * a, 0.1 + 0.3 * b, 0.08, False),
+        "shirt": (0.98 if either else 0.42, 0.1 + 0.3 * b, 0.06, True),
+        "sweater": (0.98, 0.2 + 0.4 * b, 0.07, False),
+        "hoodie": (0.99, 0.5 + 0.3 * b, 0.08, either),
+        "jacket": (0.99, 0.5 + 0.4 * b, 0.05 + 0.11 * a, True),
+        "coat": (0.99, 0.6 + 0.4 * b, 0.3 + 0.32 * a, True),
+        "dress": (0.97 if either else 0.1 + 0.25 * b, 0.15, 0.35 + 0.5 * a, False),
+        "skirt": (0.97 if either else 0.3, 0.2, 0.3 + 0.55 * a, False),
+    }[kind]
+
+
+def _outfit(rng: np.random.Generator, build: Build) -> _Outfit:
+    kinds = list(_KINDS)
+    shares = np.array([share for share, _ in _KINDS.values()])
     if not build.female:
         shares[6:] = 0
     kind = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
-    sleeve, ease, hem, open_front, printed = {
-        "tee": (rng.uniform(0.26, 0.44), rng.uniform(0.1, 0.4), 0.08, False, 0.5),
-        "shirt": (rng.choice([0.42, 0.98]), rng.uniform(0.1, 0.4), 0.06, True, 0.5),
-        "sweater": (0.98, rng.uniform(0.2, 0.6), 0.07, False, 0.35),
-        "hoodie": (0.99, rng.uniform(0.5, 0.8), 0.08, bool(rng.random() < 0.5), 0.3),
-        "jacket": (0.99, rng.uniform(0.5, 0.9), rng.uniform(0.05, 0.16), True, 0.1),
-        "coat": (0.99, rng.uniform(0.6, 1.0), rng.uniform(0.3, 0.62), True, 0.12),
-        "dress": (rng.choice([0.1, 0.35, 0.97]), 0.15, rng.uniform(0.35, 0.85), False, 0.5),
-        "skirt": (rng.choice([0.3, 0.97]), 0.2, rng.uniform(0.3, 0.85), False, 0.4),
-    }[kind]
+    sleeve, ease, hem, open_front = _cut(rng, kind)
+    printed = _KINDS[kind][1]
     if kind in ("tee", "shirt", "sweater") and rng.random() < 0.25:
         hem = -0.05
     bare = kind in ("dress", "skirt")
@@ -255,11 +292,11 @@ def _outfit(rng: np.random.Generator, build: Build) -> dict[str, object]:
     bottom = Cloth(_near(rng, denim if rng.random() < 0.5 else plain, 8))
     return {
         "top": _cloth(rng, printed),
-        "sleeve": float(sleeve),
-        "hem": float(hem),
+        "sleeve": sleeve,
+        "hem": hem,
         "flare": float(rng.uniform(1.05, 1.6) if bare else rng.uniform(1.0, 1.2)),
-        "ease": float(ease),
-        "open_front": bool(open_front),
+        "ease": ease,
+        "open_front": open_front,
         "hood": kind == "hoodie",
         "bottom": _cloth(rng, 0.3) if kind == "skirt" else bottom,
         "cover": float(rng.uniform(0.32, 0.52)) if shorts else cover,

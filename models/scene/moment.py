@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from models.scene.camera import Floats
 from models.scene.fixtures import Fixture
 from models.scene.posture import Act
-from models.scene.shop import STAND_M, Shop
 from models.scene.stance import Build
 from models.scene.textures import Rng
 
 
-def act_at(rng: Rng, shop: Shop, build: Build, spot: tuple[float, float]) -> Act:
+def act_at(rng: Rng, build: Build, spot: tuple[float, float]) -> Act:
     """What somebody at this spot (metres) does."""
     makers: list[Callable[[Rng, Build, tuple[float, float]], Act]] = [_walks, _stands, _handles]
     return makers[int(rng.choice(3, p=[0.5, 0.25, 0.25]))](rng, build, spot)
@@ -66,7 +66,7 @@ def reaching(act: Act, build: Build, goal: Floats, side: int, share: float) -> A
     )
 
 
-def _idle(rng: Rng) -> dict[str, float]:
+def _idle(rng: Rng) -> dict[str, Any]:
     return {"sway": float(rng.normal(0, 0.02)), "twist": float(rng.normal(0, 0.12))}
 
 
@@ -80,7 +80,7 @@ def _walks(rng: Rng, build: Build, spot: tuple[float, float]) -> Act:
     return act
 
 
-def _stands(rng: Rng, build: Build, spot: tuple[float, float]) -> Act:
+def _stands(rng: Rng, _: Build, spot: tuple[float, float]) -> Act:
     act = Act(*spot, float(rng.uniform(0, 2 * np.pi)), **_idle(rng))
     kind = rng.random()
     bend = float(rng.uniform(0.1, 0.9)) if kind < 0.15 else float(abs(rng.normal(0, 0.05)))
@@ -116,8 +116,3 @@ def _carries(rng: Rng, act: Act, build: Build, ahead: Floats) -> Act:
         right=goals[1],
         gaze=goals[0][:3] if rng.random() < 0.5 else None,
     )
-
-
-def stand_m(build: Build) -> float:
-    """How far before a shelf somebody of this build stands, metres."""
-    return STAND_M * (0.55 + 0.45 * build.height / 1.7)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.scene import figure
 from models.scene.camera import Camera, Floats
 from models.scene.canvas import Canvas
+from models.scene.lens import Sensor
 from models.scene.light import Light
 from models.scene.look import Look
 from models.scene.quads import Layer
@@ -55,9 +57,7 @@ class Labels:
 
 def canvas_on(layer: Layer) -> Canvas:
     """A canvas that starts as a copy of the shop's picture."""
-    return Canvas(
-        layer.colour.copy(), layer.depth.copy(), np.zeros(layer.depth.shape, np.uint8)
-    )
+    return Canvas(layer.colour.copy(), layer.depth.copy(), np.zeros(layer.depth.shape, np.uint8))
 
 
 def draw_people(
@@ -76,7 +76,7 @@ def draw_people(
     """
     drawn = []
     for index, (person, stance) in enumerate(people):
-        if _behind(camera, stance):
+        if not in_sight(camera, stance):
             continue
         mark = index + 1
         result = figure.draw(canvas, camera, light, person.build, person.look, stance, mark)
@@ -96,7 +96,58 @@ def draw_people(
     )
 
 
-def _behind(camera: Camera, stance: Stance) -> bool:
-    """Whether some of the body is at the lens or behind it."""
-    depth: Floats = (stance.joints - camera.position) @ camera.rotation[2]
-    return bool(depth.min() < 0.5)
+def in_sight(camera: Camera, stance: Stance) -> bool:
+    """Whether some of the body may be in the picture, and none of it is at the lens."""
+    seen = camera.project(stance.joints)
+    depth = seen[:, 2]
+    if depth.min() < 0.5:
+        return False
+    # Flesh and clothes reach this far from the joints, metres.
+    room = 0.35 * camera.focal / float(depth.min())
+    low, high = seen[:, :2].min(axis=0) - room, seen[:, :2].max(axis=0) + room
+    return bool((high > 0).all() and low[0] < camera.width and low[1] < camera.height)
+
+
+def as_fractions(labels: Labels, sensor: Sensor, size: tuple[int, int]) -> Labels:
+    """The labels as fractions of the picture that the sensor exposes.
+
+    Args:
+        labels: pixels of the drawn picture.
+        sensor: bends the picture.
+        size: width, height, pixels.
+    """
+    scale = np.array(size, np.float64)
+    points = labels.keypoints.copy()
+    points[:, :, :2] = sensor.places(points[:, :, :2].astype(np.float64)) / scale
+    points[((points[:, :, :2] < 0) | (points[:, :, :2] > 1)).any(axis=2)] = 0
+    points[points[:, :, 2] == 0] = 0
+    boxes = sensor.boxes(labels.boxes.astype(np.float64)) / np.tile(scale, 2)
+    return Labels(labels.people, boxes.astype(np.float32), labels.visible, points)
+
+
+def smear(canvas: Canvas, mark: int, box: Floats, shift: Floats) -> None:
+    """Blur one person along their motion while the shutter is open.
+
+    Args:
+        canvas: is changed.
+        mark: the person's number on it.
+        box: float [4], pixels.
+        shift: float64 [2], pixels moved in that time.
+    """
+    length = float(np.hypot(*shift))
+    if length < 1.2:
+        return
+    size = min(15, 2 * round(length / 2) + 1)
+    kernel = np.zeros((size, size), np.uint8)
+    half = size // 2
+    end = np.round(shift / length * half).astype(int)
+    x, y = int(end[0]), int(end[1])
+    cv2.line(kernel, (half - x, half - y), (half + x, half + y), (1,))
+    pad = half + 1
+    height, width = canvas.owner.shape
+    x0, y0 = max(0, int(box[0]) - pad), max(0, int(box[1]) - pad)
+    x1, y1 = min(width, int(box[2]) + pad), min(height, int(box[3]) + pad)
+    view = canvas.colour[y0:y1, x0:x1]
+    mask = cv2.dilate((canvas.owner[y0:y1, x0:x1] == mark).astype(np.uint8), kernel)
+    weights = kernel.astype(np.float32) / max(1, int(kernel.sum()))
+    cv2.copyTo(cv2.filter2D(view, -1, weights), mask, view)

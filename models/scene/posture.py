@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.scene.camera import Floats
 from models.scene.bones import two_bones, unit
+from models.scene.camera import Floats
 from models.scene.stance import Build, Joint, Stance
 
 # Lengths as shares of the height: Drillis and Contini (1966), as in Winter, "Biomechanics and
@@ -101,9 +101,7 @@ def _trunk(joints: Floats, act: Act, build: Build, ahead: Floats, left: Floats) 
     joints[Joint.RIGHT_HIP] = pelvis - hip * left
 
 
-def _legs(
-    joints: Floats, act: Act, build: Build, frame: tuple[Floats, Floats, Floats]
-) -> None:
+def _legs(joints: Floats, act: Act, build: Build, frame: tuple[Floats, Floats, Floats]) -> None:
     ground, ahead, left = frame
     tall = build.height
     share = _CHILD if build.child else _ADULT

@@ -86,7 +86,7 @@ def _bag(rng: Rng, width: int, height: int, colour: Colour) -> Picture:
     inset = max(1, width // 12)
     corners = [(inset, 0), (width - inset, 0), (width - 1, height // 3), (width - inset, height)]
     corners += [(inset, height), (0, height // 3)]
-    cv2.fillPoly(alpha, [np.array(corners)], 255)
+    cv2.fillPoly(alpha, [np.array(corners)], (255,))
     return np.dstack([lit, alpha])
 
 
@@ -103,7 +103,7 @@ def _bottle(rng: Rng, width: int, height: int, colour: Colour) -> Picture:
     outline = [(width // 2 - neck, 0), (width // 2 + neck, 0), (width // 2 + neck, shoulder // 2)]
     outline += [(width - 1, shoulder), (width - 1, height), (0, height), (0, shoulder)]
     outline += [(width // 2 - neck, shoulder // 2)]
-    cv2.fillPoly(alpha, [np.array(outline)], 255)
+    cv2.fillPoly(alpha, [np.array(outline)], (255,))
     return np.dstack([_rounded(picture), alpha])
 
 
@@ -155,4 +155,5 @@ def _rounded(picture: Picture) -> Picture:
     """Darker towards the edges, as a cylinder is."""
     x = np.linspace(-1, 1, picture.shape[1])
     light = 0.55 + 0.5 * np.sqrt(1 - 0.95 * (x + 0.15).clip(-1, 1) ** 2)
-    return np.clip(picture * light[None, :, None], 0, 255).astype(np.uint8)
+    lit: Picture = np.clip(picture * light[None, :, None], 0, 255).astype(np.uint8)
+    return lit

@@ -16,6 +16,7 @@ from models.scene.stance import Build, Joint, Stance
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 
+# OpenCV samples pictures, not lists: so many places to a row.
 _RUN = 256
 
 
@@ -41,13 +42,12 @@ def shade(
     """
     lit = _lit(points, normals, camera, light)
     values = np.concatenate([figure.mesh.uv, lit[:, None]], axis=1).astype(np.float32)
-    mixed = np.einsum("nck,nc->nk", values[seen.corner], seen.weight)
-    level = _level(figure, seen, size)
-    albedo = _sample(figure.pictures[level], mixed[:, 0], mixed[:, 1])
-    tone = mixed[:, 2] * _crevices(seen, size)
-    colour = albedo * tone[:, None] * light.tint.astype(np.float32)
+    mixed = np.einsum("nck,nc->kn", values[seen.corner], seen.weight)
+    albedo = _sample(figure.pictures, size[1], mixed[0], mixed[1])
+    tone = mixed[2] * _crevices(seen, size)
+    albedo *= tone[:, None] * light.tint.astype(np.float32)
     picture = np.zeros((size[0] * size[1], 3), np.float32)
-    picture[seen.pixel] = np.clip(colour, 0, 255)
+    picture[seen.pixel] = albedo
     return picture.reshape(size[1], size[0], 3)
 
 
@@ -59,28 +59,26 @@ def _lit(points: Floats, normals: Floats, camera: Camera, light: Light) -> Float
     # Two-sided sheets are lit on the side that is seen.
     normals = np.where(facing[:, None] < -0.3, -normals, normals)
     lamp = np.maximum((normals @ np.array(light.direction) + 0.2) / 1.2, 0)
-    sky = 0.72 + 0.28 * normals[:, 2]
+    sky = 0.80 + 0.20 * normals[:, 2]
     rim = np.maximum(1 - np.abs(facing), 0) ** 4
     return np.asarray(light.ambient * sky + light.strength * lamp + 0.06 * rim)
 
 
-def _level(figure: Body, seen: Fragments, size: tuple[int, int]) -> int:
-    """The blurred atlas that fits the figure's size on the screen."""
-    # An atlas texel is about 5 mm of a body.
-    nearest = float(np.median(seen.closeness)) if len(seen.closeness) else 0.0
-    del nearest
-    height = size[1]
-    return int(np.clip(np.log2(520 / max(height, 1)), 0, len(figure.pictures) - 1))
+def _sample(pictures: list[NDArray[np.uint8]], height: int, x: Floats32, y: Floats32) -> Floats32:
+    """Colours at N places of the full atlas, float32 [N, 3].
 
-
-def _sample(picture: NDArray[np.uint8], x: Floats32, y: Floats32) -> Floats32:
-    """Colours at N places, float32 [N, 3]."""
+    Args:
+        pictures: the atlas at falling sizes.
+        height: of the figure on the screen, pixels; chooses the size.
+        x: float32 [N].
+        y: float32 [N].
+    """
+    level = int(np.clip(np.log2(440 / max(height, 1)), 0, len(pictures) - 1))
     count = len(x)
-    padded = -(-max(count, 1) // _RUN) * _RUN
-    maps = np.zeros((2, padded), np.float32)
+    maps = np.zeros((2, -(-max(count, 1) // _RUN) * _RUN), np.float32)
     maps[0, :count], maps[1, :count] = x, y
-    grid = maps.reshape(2, -1, _RUN)
-    found = cv2.remap(picture, grid[0], grid[1], cv2.INTER_LINEAR)
+    maps = ((maps + 0.5) / 2**level - 0.5).reshape(2, -1, _RUN)
+    found = cv2.remap(pictures[level], maps[0], maps[1], cv2.INTER_LINEAR)
     return found.reshape(-1, 3)[:count].astype(np.float32)
 
 
@@ -102,38 +100,60 @@ def contact_shadow(canvas: Canvas, camera: Camera, stance: Stance, build: Build)
     """Darken the floor under and between the feet."""
     joints = stance.joints
     feet = [Joint.LEFT_ANKLE, Joint.LEFT_TOE, Joint.RIGHT_ANKLE, Joint.RIGHT_TOE]
-    spots = joints[feet].copy()
-    lift = np.maximum(spots[:, 2], 0)
-    spots[:, 2] = 0
+    spots = joints[feet]
     middle = spots.mean(0)
-    placed = camera.project(np.concatenate([spots, middle[None]]))
+    placed = camera.project(np.concatenate([spots, middle[None]]) * (1, 1, 0))
     if (placed[:, 2] < 0.3).any():
         return
     per_metre = camera.focal / placed[4, 2]
-    reach = 0.55 * build.height / 1.75 * per_metre
+    reach = 0.45 * build.height / 1.75 * per_metre
     low = np.floor(placed[:, :2].min(0) - reach).astype(int)
     high = np.ceil(placed[:, :2].max(0) + reach).astype(int)
     x0, y0 = max(low[0], 0), max(low[1], 0)
     x1, y1 = min(high[0], camera.width), min(high[1], camera.height)
     if x1 <= x0 or y1 <= y0:
         return
-    # Rays to the floor: where each pixel's floor point is, and how far from the feet.
-    px, py = np.meshgrid(np.arange(x0, x1) + 0.5, np.arange(y0, y1) + 0.5)
-    right, down, forward = camera.rotation
-    across, along = (px - camera.width / 2) / camera.focal, (py - camera.height / 2) / camera.focal
-    ray_z = across * right[2] + along * down[2] + forward[2]
-    depth = np.where(ray_z < -1e-3, -camera.position[2] / np.minimum(ray_z, -1e-3), np.inf)
     here = np.s_[y0:y1, x0:x1]
-    floor = np.abs(canvas.depth[here] - depth) < 0.04 * depth
+    dark = _darkness(
+        camera, spots, middle, build.height / 1.75, (x0, y0, x1, y1), canvas.depth[here]
+    )
+    if dark is not None:
+        kept = cv2.resize(1 - dark, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
+        colour = canvas.colour[here]
+        cv2.multiply(colour, cv2.merge([kept] * 3), dst=colour, dtype=cv2.CV_8U)
+
+
+def _darkness(
+    camera: Camera,
+    spots: Floats,
+    middle: Floats,
+    scale: float,
+    window: tuple[int, int, int, int],
+    depth: Floats32,
+) -> Floats32 | None:
+    """The light that feet take from the floor, 0..1 on every other pixel; None = no floor here.
+
+    Args:
+        camera: looks on.
+        spots: float64 [4, 3], ankles and toes; z is how high they are.
+        middle: float64 [3], between them.
+        scale: of the body.
+        window: x0, y0, x1, y1.
+        depth: of the window's pixels.
+    """
+    x0, y0, x1, y1 = window
+    across = ((np.arange(x0, x1, 2, np.float32) + 1 - camera.width / 2) / camera.focal)[None, :]
+    along = ((np.arange(y0, y1, 2, np.float32) + 1 - camera.height / 2) / camera.focal)[:, None]
+    right, down, forward = camera.rotation.astype(np.float32)
+    fall = np.minimum(across * right[2] + along * down[2] + forward[2], -1e-3)
+    far = np.float32(-camera.position[2]) / fall
+    floor = np.abs(depth[::2, ::2] - far) < 0.04 * far
     if not floor.any():
-        return
-    safe = np.where(np.isfinite(depth), depth, 0)
-    x = camera.position[0] + safe * (across * right[0] + along * down[0] + forward[0])
-    y = camera.position[1] + safe * (across * right[1] + along * down[1] + forward[1])
-    scale = build.height / 1.75
-    dark = 0.28 * np.exp(-((x - middle[0]) ** 2 + (y - middle[1]) ** 2) / (0.30 * scale) ** 2)
-    for spot, up in zip(spots, lift, strict=True):
-        near = (x - spot[0]) ** 2 + (y - spot[1]) ** 2
-        dark = np.maximum(dark, (0.55 - min(2.5 * up, 0.4)) * np.exp(-near / (0.09 * scale) ** 2))
-    kept = np.where(floor, 1 - dark, 1.0)[..., None]
-    canvas.colour[here] = (canvas.colour[here] * kept).astype(np.uint8)
+        return None
+    x = far * (across * right[0] + along * down[0] + forward[0]) + np.float32(camera.position[0])
+    y = far * (across * right[1] + along * down[1] + forward[1]) + np.float32(camera.position[1])
+    dark = 0.28 * np.exp(((x - middle[0]) ** 2 + (y - middle[1]) ** 2) / -((0.30 * scale) ** 2))
+    for spot in spots:
+        near = np.exp(((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / -((0.09 * scale) ** 2))
+        np.maximum(dark, (0.55 - min(max(2.5 * (spot[2] - 0.05), 0.0), 0.4)) * near, out=dark)
+    return np.asarray(dark * floor, np.float32)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ class Mesh:
         """Outward unit normals of the vertices."""
         right, left, after, before = points[self.around]
         a, b = right - left, after - before
-        normal = np.empty_like(a)
+        normal: Floats = np.empty_like(a)
         normal[:, 0] = a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1]
         normal[:, 1] = a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2]
         normal[:, 2] = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
@@ -87,7 +88,7 @@ def join(sheets: list[Sheet], tiles: dict[str, tuple[int, int, int, int]]) -> Me
         sheets: the surfaces.
         tiles: of the atlas: x, y, width, height in pixels.
     """
-    parts: list[dict[str, NDArray]] = []  # type: ignore[type-arg]
+    parts: list[dict[str, NDArray[Any]]] = []
     first = 0
     for sheet in sheets:
         parts.append(_part(sheet, tiles[sheet.tile], first))
@@ -97,7 +98,7 @@ def join(sheets: list[Sheet], tiles: dict[str, tuple[int, int, int, int]]) -> Me
     return Mesh(**whole)
 
 
-def _part(sheet: Sheet, tile: tuple[int, int, int, int], first: int) -> dict[str, NDArray]:  # type: ignore[type-arg]
+def _part(sheet: Sheet, tile: tuple[int, int, int, int], first: int) -> dict[str, NDArray[Any]]:
     rows, columns = sheet.local.shape[:2]
     index = first + np.arange(rows * columns).reshape(rows, columns)
     v = np.linspace(0, 1, rows) if sheet.v is None else sheet.v
@@ -130,7 +131,8 @@ def _neighbours(index: Ints, closed: bool) -> Ints:
         after[:, -1], before[:, 0] = index[:, -1], index[:, 0]
     below = np.concatenate([index[1:], index[-1:]])
     above = np.concatenate([index[:1], index[:-1]])
-    return np.stack([after, before, below, above], axis=-1).reshape(-1, 4)
+    around: Ints = np.stack([after, before, below, above], axis=-1)
+    return around.reshape(-1, 4)
 
 
 def oriented(mesh: Mesh, sheets: list[Sheet], frames: Floats) -> Mesh:
@@ -146,13 +148,4 @@ def oriented(mesh: Mesh, sheets: list[Sheet], frames: Floats) -> Mesh:
         if spread < 0:
             outward[first : first + size] = -1
         first += size
-    return Mesh(
-        mesh.local,
-        mesh.frame,
-        mesh.uv,
-        mesh.quads,
-        mesh.two_sided,
-        mesh.worn,
-        mesh.around,
-        outward,
-    )
+    return replace(mesh, outward=outward)

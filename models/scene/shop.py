@@ -16,7 +16,7 @@ _EYE = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0,
 # Where a shopper stands, metres in front of a fixture.
 STAND_M = 0.5
 # Depth of the floor that counts as "at the fixture", metres.
-FLOOR_M = (0.95, 1.35)
+FLOOR_M = (1.15, 1.55)
 # Height of the shopper that the camera is placed by, metres.
 _SHOPPER_M = 1.7
 
@@ -73,9 +73,7 @@ class Shop:
 def covers(fixture: Fixture, x: float, y: float, margin: float) -> bool:
     """Whether the fixture's footprint, widened by a margin (metres), holds the point."""
     along, into, _ = fixture.place.local(np.array([x, y, 0.0]))
-    return (
-        -margin < along < fixture.width + margin and -margin < into < fixture.depth + margin
-    )
+    return -margin < along < fixture.width + margin and -margin < into < fixture.depth + margin
 
 
 def random_shop(rng: Rng, size: tuple[int, int], strong: bool = False) -> Shop:
@@ -106,9 +104,7 @@ def _main(rng: Rng, width: float) -> Fixture:
     return gondola(rng, place, width, bool(rng.random() < 0.7), style)
 
 
-def _camera(
-    rng: Rng, size: tuple[int, int], width: float, floor_m: float, strong: bool
-) -> Camera:
+def _camera(rng: Rng, size: tuple[int, int], width: float, floor_m: float, strong: bool) -> Camera:
     """Draw cameras until one has the whole floor zone in its picture."""
     corners = floor_corners(width, floor_m)
     for _ in range(200):
@@ -118,7 +114,7 @@ def _camera(
             continue
         x, y = seen[:, 0] / size[0], seen[:, 1] / size[1]
         slack = 0.35 if strong else -0.03
-        if x.min() > -slack and x.max() < 1 + slack and 0 < y.min() and y.max() < 1 + slack:
+        if x.min() > -slack and x.max() < 1 + slack and y.min() > 0 and y.max() < 1 + slack:
             return camera
     return Camera.at(*size, 75.0, np.array([-1.5, -5.0, 2.6]), np.array([0.0, -0.5, 0.9]))
 
@@ -205,12 +201,10 @@ def _fits(
     corners = fixture.footprint
     if not ((corners > (x0, y0)).all() and (corners < (x1, y1)).all()):
         return False
-    if covers(fixture, *camera.position[:2], 0.35):
+    if covers(fixture, float(camera.position[0]), float(camera.position[1]), 0.35):
         return False
     grid = [(a, i) for a in np.linspace(0, 1, 9) for i in (0, 0.5, 1)]
-    spots = [
-        fixture.place.point(a * fixture.width, i * fixture.depth, 0)[:2] for a, i in grid
-    ]
+    spots = [fixture.place.point(a * fixture.width, i * fixture.depth, 0)[:2] for a, i in grid]
     if any(covers(other, x, y, 0.05) for other in others for x, y in spots):
         return False
     half = others[0].width / 2
@@ -221,7 +215,8 @@ def _fits(
     eye = camera.position[:2]
     for target in floor_corners(others[0].width + 1.0, floor_m + 0.5)[:, :2]:
         for share in np.linspace(0.05, 0.95, 19):
-            if covers(fixture, *(eye + share * (target - eye)), 0.05):
+            x, y = (eye + share * (target - eye)).tolist()
+            if covers(fixture, x, y, 0.05):
                 return False
     return True
 
@@ -238,7 +233,11 @@ def _walls(
     high = ceiling * up
     quads = [
         Quad(
-            np.array([x0, y0, 0.0]), wide * right, long * deep, ground, (wide / metres, long / metres)
+            np.array([x0, y0, 0.0]),
+            wide * right,
+            long * deep,
+            ground,
+            (wide / metres, long / metres),
         ),
         Quad(np.array([x0, y0, ceiling]), wide * right, long * deep, over, (wide / 3, long / 3)),
     ]
@@ -263,7 +262,9 @@ def _walls(
     if rng.random() < 0.6:
         # A banner over the main fixture.
         start = main.place.point(main.width * 0.2, 0.1, min(ceiling - 0.1, main.height + 0.8))
-        quads.append(Quad(start, main.width * 0.6 * right, -0.35 * up, textures.poster(rng, 160, 40)))
+        quads.append(
+            Quad(start, main.width * 0.6 * right, -0.35 * up, textures.poster(rng, 160, 40))
+        )
     return quads
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import atan2, cos, exp, hypot, pi, sin
+from math import atan2, cos, exp, hypot, pi, sin, sqrt
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from models.scene.textures import Rng
 TICK_S = 0.05
 # Columns of a recorded row. Hands: x, y, z, how far there; then what is looked at, and whether.
 X, Y, HEADING, PHASE, WALK, STRIDE, BEND, CROUCH, TWIST, SWAY = range(10)
-HAND, GAZE, HELD, HELD_HAND, LOAD, COLUMNS = 10, 18, 22, 23, 24, 25
+HAND, GAZE, HELD, HELD_HAND, LOAD, TROLLEY, COLUMNS = 10, 18, 22, 23, 24, 25, 28
 # Nobody comes nearer to another than this, metres, centre to centre.
 _APART_M = 0.62
 # Turning: radians a second at most.
@@ -51,6 +51,9 @@ class Shopper:
         self.held_hand = 1
         self.trolley, self.basket = trolley, basket
         self.load = 0
+        self.parked = np.array([x, y, 0.0])
+        self.spot: tuple[float, float] | None = None
+        self._pushing = False
         self.gone = False
         self._idle = rng.uniform(0, 2 * pi, 2)
         self._sway = 0.0
@@ -69,14 +72,23 @@ class Shopper:
             self._push()
 
     def _push(self) -> None:
-        """Hands on the trolley's handle, unless they are busy."""
+        """Hands on the trolley's handle and the trolley ahead; who stops lets it stand."""
+        if self.walk < 0.4:
+            if self._pushing:
+                for hand in self.hands:
+                    hand[3] *= 0.8
+                self._pushing = self.hands[0][3] > 0.05
+            return
+        off = (self.heading - self.parked[2] + pi) % (2 * pi) - pi
+        start = 1.0 if not self._pushing and self.load == 0 else 0.2
+        self.parked += start * np.array([self.x - self.parked[0], self.y - self.parked[1], off])
+        self._pushing = True
         tall = self.person.build.height
         side = np.array([-self.ahead[1], self.ahead[0], 0.0])
         for index, sign in enumerate((1.0, -1.0)):
-            goal = np.array([self.x, self.y, 0.58 * tall])
-            goal = goal + 0.26 * tall * self.ahead + sign * 0.12 * tall * side
-            if self.hands[index][3] < 0.02 or self.walk > 0.5:
-                self.hands[index] = np.array([*goal, 1.0])
+            goal = np.array([self.x, self.y, 0.93])
+            goal = goal + 0.24 * tall * self.ahead + sign * 0.11 * tall * side
+            self.hands[index] = np.array([*goal, 1.0])
 
     def turn(self, towards: float) -> float:
         """Turn a tick's worth towards a heading; returns what is left, radians."""
@@ -162,7 +174,7 @@ class Shopper:
     @property
     def stride(self) -> float:
         """Metres of two steps at this speed."""
-        return 0.80 * self.person.build.height * max(0.35, (max(self.speed, 0.3) / 1.3) ** 0.5)
+        return 0.80 * self.person.build.height * max(0.35, sqrt(max(self.speed, 0.3) / 1.3))
 
     def row(self) -> Floats:
         """This tick for the record, float64 [COLUMNS]."""
@@ -183,7 +195,8 @@ class Shopper:
         )
         if self.gaze is not None:
             row[GAZE:HELD] = (*self.gaze, 1.0)
-        row[HELD:] = self.held, self.held_hand, self.load
+        row[HELD:TROLLEY] = self.held, self.held_hand, self.load
+        row[TROLLEY:] = self.parked
         return row
 
 
@@ -192,9 +205,7 @@ def act_of(row: Floats) -> Act:
     x, y, heading, phase, walk, stride, bend, crouch, twist, sway = row[:HAND].tolist()
     gaze = row[GAZE : GAZE + 3] if row[GAZE + 3] > 0.5 else None
     left, right = row[HAND : HAND + 4], row[HAND + 4 : GAZE]
-    return Act(
-        x, y, heading, phase, walk, stride, bend, crouch, twist, sway, left, right, gaze
-    )
+    return Act(x, y, heading, phase, walk, stride, bend, crouch, twist, sway, left, right, gaze)
 
 
 def smooth(share: float) -> float:

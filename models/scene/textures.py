@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from models.scene.quads import Picture
 
@@ -25,7 +29,7 @@ def plain(colour: Colour, size: int = 4) -> Picture:
 
 def speckled(rng: Rng, colour: Colour, size: int, grain: float, blur: float = 1.0) -> Picture:
     """A colour with grain (standard deviation in grey levels) of a size (pixels)."""
-    noise = rng.normal(0, 1, (size, size)).astype(np.float32)
+    noise: NDArray[Any] = rng.standard_normal((size, size), dtype=np.float32)
     if blur > 0.3:
         noise = cv2.GaussianBlur(noise, (0, 0), blur, borderType=cv2.BORDER_REFLECT)
         noise /= max(1e-6, float(noise.std()))
@@ -53,9 +57,9 @@ def planks(rng: Rng, size: int = 256, boards: int = 6) -> Picture:
     value = rng.uniform(0.35, 0.8)
     picture = np.zeros((size, size, 3), np.uint8)
     edges = np.linspace(0, size, boards + 1).astype(int)
-    for top, bottom in zip(edges[:-1], edges[1:], strict=True):
+    for top, bottom in itertools.pairwise(edges):
         colour = hsv(hue, saturation, value * rng.uniform(0.85, 1.1))
-        grain = rng.normal(0, 1, (bottom - top, size)).astype(np.float32)
+        grain: NDArray[Any] = rng.standard_normal((bottom - top, size), dtype=np.float32)
         grain = cv2.GaussianBlur(grain, (0, 0), sigmaX=size / 10, sigmaY=0.8)
         grain *= 6 / max(1e-6, float(grain.std()))
         picture[top:bottom] = _clip(np.asarray(colour, np.float32) + grain[:, :, None])
@@ -158,5 +162,6 @@ def _shade(colour: Colour, by: float) -> Colour:
     return b, g, r
 
 
-def _clip(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Picture:
-    return np.clip(values, 0, 255).astype(np.uint8)
+def _clip(values: NDArray[Any]) -> Picture:
+    clipped: Picture = np.clip(values, 0, 255).astype(np.uint8)
+    return clipped

@@ -26,10 +26,11 @@ _TRUNK = np.array(
         (0.45, 0.088, 0.064, 0.056),
         (0.60, 0.095, 0.069, 0.064),
         (0.74, 0.101, 0.067, 0.068),
-        (0.84, 0.102, 0.056, 0.064),
-        (0.91, 0.088, 0.045, 0.056),
-        (0.96, 0.062, 0.038, 0.048),
-        (1.00, 0.041, 0.034, 0.042),
+        (0.83, 0.103, 0.058, 0.066),
+        (0.885, 0.098, 0.049, 0.060),
+        (0.925, 0.082, 0.042, 0.054),
+        (0.965, 0.058, 0.037, 0.047),
+        (1.00, 0.041, 0.034, 0.041),
         (1.06, 0.033, 0.032, 0.034),
     ]
 )
@@ -61,7 +62,7 @@ def folds(rng: np.random.Generator, v: Floats, theta: Floats, waves: tuple[int, 
 
 def trunk_rows(look: Look) -> Floats:
     """Where the trunk's rings lie, with a step at a tucked-in shirt's waist."""
-    rows = np.concatenate([np.linspace(-0.2, 0.7, 13), np.linspace(0.76, 1.06, 8)])
+    rows = np.concatenate([np.linspace(-0.2, 0.7, 13), np.linspace(0.76, 1.06, 9)])
     return np.sort(np.append(rows, [waist(look) - 0.01, waist(look) + 0.01]))
 
 
@@ -104,7 +105,7 @@ def trunk(build: Build, look: Look, rows: Floats, frame: Ints, shoulder: float) 
     upper = np.clip((rows - 0.5) / 0.3, 0, 1) * np.clip((1.0 - rows) / 0.06, 0, 1)
     widths[:, 0] *= 1 + upper * (shoulder / _SHOULDER_HALF - 1)
     top = rows > waist(look)
-    loose = np.where(top, 0.006 + 0.022 * look.ease, 0.004 + 0.008 * look.wide)
+    loose = np.where(top, 0.006 + 0.022 * look.ease, 0.003 + 0.004 * look.wide)
     loose *= np.clip((1.03 - rows) / 0.12, 0.15, 1)
     widths += (loose * build.height / 1.75)[:, None]
     side, front = superellipse(theta, 2.35)
@@ -137,10 +138,7 @@ def hem_rows(look: Look) -> Floats:
     if look.hem <= 0:
         return np.zeros(0)
     low = 2 * look.hem
-    if look.skirt:
-        start = -0.14
-    else:
-        start = -0.30
+    start = -0.14 if look.skirt else -0.30
     count = 6 + round(6 * look.hem)
     return np.concatenate([np.linspace(start, 0, 4)[:-1], np.linspace(0.01, low, count)])
 
@@ -148,6 +146,9 @@ def hem_rows(look: Look) -> Floats:
 def hem_reach(build: Build, look: Look, rows: Floats) -> Floats:
     """Half-widths of the hanging garment at rest, float64 [rows, 2], side and front, metres."""
     bare = trunk_profile(build, np.maximum(-rows, 0.0))
+    # The thighs' outer sides stand out a little from the hips.
+    thighs = 0.106 * build.height * (1 + 0.5 * (build.girth - 1))
+    bare[:, 0] = np.where(rows > -0.1, np.maximum(bare[:, 0], thighs), bare[:, 0])
     ease = (0.010 + 0.026 * look.ease) * build.height / 1.75
     reach = np.stack([bare[:, 0], (bare[:, 1] + bare[:, 2]) / 2], axis=1) + ease
     below = np.clip(rows / max(rows[-1], 1e-6), 0, 1) if len(rows) else rows
@@ -155,19 +156,25 @@ def hem_reach(build: Build, look: Look, rows: Floats) -> Floats:
     return np.asarray(reach * grown[:, None])
 
 
-def hem(look: Look, rows: Floats, frame: Ints) -> Sheet:
+def hem(build: Build, look: Look, rows: Floats, frame: Ints) -> Sheet:
     """Shirt tails, the lower part of a coat or dress, or a skirt; local lengths are shares."""
     rng = np.random.default_rng(look.grain + 1)
     theta = angles(HEM_COLUMNS)
-    side, front = superellipse(theta, 2.25)
+    side, front = superellipse(theta, 2.35)
     below = np.clip(rows / 1.0, 0, 1)[:, None]
     pleats = np.zeros((1, len(theta)))
     for count in (5, 7, 9, 12):
         pleats += np.sin(count * theta + rng.uniform(0, 6.3)) / 4
     swing = 1 + (0.12 * (look.flare - 1) + 0.035) * below * pleats
-    swing += 0.02 * folds(rng, rows, theta, (4, 6.0))
+    swing += 0.012 * folds(rng, rows, theta, (4, 6.0))
+    # Belly and seat stand out differently.
+    bare = trunk_profile(build, np.maximum(-rows, 0.0))
+    mean = (bare[:, 1] + bare[:, 2]) / 2
+    fade = np.clip(1 - rows / 0.5, 0, 1)
+    ahead, behind = (1 + fade * (bare[:, k] / mean - 1) for k in (1, 2))
     local = np.zeros((len(rows), len(theta), 3))
-    local[..., 0], local[..., 1] = side * swing, front * swing
+    local[..., 0] = side * swing
+    local[..., 1] = front * swing * np.where(front > 0, ahead[:, None], behind[:, None])
     return Sheet(local, frame, "skirt" if look.skirt else "hem")
 
 
@@ -200,6 +207,20 @@ def hood(build: Build, frame: int) -> Sheet:
     local[..., 1] = -np.cos(arc)[:, None] * out - 0.005
     local[..., 2] = 0.165 + 0.02 * np.cos(arc)[:, None] + up * thick[:, None] * 1.1
     return Sheet(local * scale, np.full(len(arc), frame), "hood")
+
+
+def collar(build: Build, look: Look, frame: Ints) -> Sheet:
+    """A collar around the neck, open at the throat, in the neck's lowest frames."""
+    throat = 0.30 if look.open_front else 0.12
+    theta = np.linspace(-np.pi + throat, np.pi - throat, 17)
+    scale = build.height / 1.75 * (0.9 if build.female or build.child else 1.0)
+    rise = np.array([-0.022, 0.004, 0.026, 0.018])
+    out = np.array([0.075, 0.069, 0.064, 0.072]) + 0.006 * look.ease
+    local = np.zeros((4, len(theta), 3))
+    local[..., 0] = np.sin(theta) * out[:, None]
+    local[..., 1] = -np.cos(theta) * out[:, None] * 0.98
+    local[..., 2] = rise[:, None] - 0.030 * np.clip(-np.cos(theta), 0, 1) ** 2
+    return Sheet(local * scale, np.full(4, frame[1]), "hood", closed=False, two_sided=True)
 
 
 def bag(build: Build, look: Look, back: int, hip: int) -> Sheet | None:

@@ -102,10 +102,10 @@ def facing_corners(fixture: Fixture, slot: Slot) -> Floats:
 
 def zones_of(shop: Shop, backdrop: Backdrop, sensor: Sensor) -> tuple[SceneZone, ...]:
     """The main fixture's zone, and those of other fixtures whose floor is seen as well."""
-    zones = []
+    zones: list[SceneZone] = []
     for number, fixture in enumerate(shop.fixtures):
         ground = floor_of(shop, number)
-        if number > 0 and not _floor_seen(shop, backdrop, ground):
+        if number > 0 and (_overlap(shop, ground) or not _floor_seen(shop, backdrop, ground)):
             continue
         facings = tuple(
             (index, _fractions(shop, sensor, facing_corners(fixture, shop.slot(facing))))
@@ -115,8 +115,8 @@ def zones_of(shop: Shop, backdrop: Backdrop, sensor: Sensor) -> tuple[SceneZone,
         if number > 0 and (not facings or len(zones) > 1):
             continue
         name = f"{fixture.style.value}-{number + 1}"
-        floor = _fractions(shop, sensor, ground)
-        shelf = _fractions(shop, sensor, fixture.shelf_corners)
+        floor = _fractions(shop, sensor, ground, 4)
+        shelf = _fractions(shop, sensor, fixture.shelf_corners, 4)
         zones.append(SceneZone(name, number, floor, shelf, facings))
     return tuple(zones)
 
@@ -129,11 +129,24 @@ def floor_of(shop: Shop, number: int) -> Floats:
     return np.array([point(a, i, 0.0) for a, i in corners])
 
 
+def _overlap(shop: Shop, ground: Floats) -> bool:
+    """Whether a floor lies partly on the main fixture's, or nearly so."""
+    main = shop.fixtures[0]
+    grid = np.linspace(0, 1, 9)
+    for a in grid:
+        for b in grid:
+            spot = ground[0] + a * (ground[1] - ground[0]) + b * (ground[3] - ground[0])
+            along, into, _ = main.place.local(spot)
+            if -0.3 < along < main.width + 0.3 and -shop.floor_m - 0.3 < into < 0.3:
+                return True
+    return False
+
+
 def _floor_seen(shop: Shop, backdrop: Backdrop, ground: Floats) -> bool:
     shares = np.linspace(0, 1, 9)
     a, b = np.meshgrid(shares, shares)
-    spots = ground[0] + a[..., None] * (ground[1] - ground[0]) + b[..., None] * (
-        ground[3] - ground[0]
+    spots = (
+        ground[0] + a[..., None] * (ground[1] - ground[0]) + b[..., None] * (ground[3] - ground[0])
     )
     x, y, depth = shop.camera.project(spots).reshape(-1, 3).T
     width, height = shop.camera.width, shop.camera.height
@@ -153,17 +166,20 @@ def _floor_seen(shop: Shop, backdrop: Backdrop, ground: Floats) -> bool:
     return bool(seen.mean() >= _SEEN)
 
 
-def _fractions(shop: Shop, sensor: Sensor, corners: Floats) -> Floats:
-    """Corners of the shop to a polygon of the exposed picture, cut at its border."""
+def _fractions(shop: Shop, sensor: Sensor, corners: Floats, pieces: int = 1) -> Floats:
+    """Corners of the shop to a polygon of the exposed picture, cut at its border.
+
+    A long side bends with the lens: it is taken in pieces.
+    """
+    ends = np.roll(corners, -1, 0)
     dense = np.concatenate(
-        [np.linspace(a, b, 9)[:-1] for a, b in zip(corners, np.roll(corners, -1, 0), strict=True)]
+        [np.linspace(a, b, pieces + 1)[:-1] for a, b in zip(corners, ends, strict=True)]
     )
     seen = shop.camera.project(dense)
     # What lies behind the camera has no place in the picture.
     seen = seen[seen[:, 2] > 0.1]
     points = sensor.places(seen[:, :2]) / (shop.camera.width, shop.camera.height)
-    inside = _clip(points)
-    return _simple(inside)
+    return _simple(_clip(points)) if pieces > 1 else _clip(points)
 
 
 def _clip(points: Floats) -> Floats:
@@ -185,7 +201,7 @@ def _clip(points: Floats) -> Floats:
 
 def _simple(points: Floats) -> Floats:
     """Without the corners that lie on a line between others (0.15 % of the picture)."""
-    kept = [point for point in points]
+    kept = list(points)
     index = 0
     while len(kept) > 3 and index < len(kept):
         before, here, after = kept[index - 1], kept[index], kept[(index + 1) % len(kept)]

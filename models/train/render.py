@@ -10,6 +10,8 @@ from pathlib import Path
 from models.train.examples import write_store
 
 PART = 400
+# Pictures of one shop: its walls and its cast take as long to make as ten pictures.
+_MOMENTS = 20
 # Shops of validation have seeds that no training reaches.
 UNSEEN = 1_000_000
 # A stream of seeds for each seed of a recipe, a shop each.
@@ -50,6 +52,6 @@ def _part(folder: Path, seed: int) -> None:
     from models.scene.sample import frames
 
     cv2.setNumThreads(1)
-    plain = frames(seed, PART // 2, strong=False)
-    strong = frames(seed + PART // 2, PART - PART // 2, strong=True)
+    plain = frames(seed, PART // 2, _MOMENTS, strong=False)
+    strong = frames(seed + PART // 2, PART - PART // 2, _MOMENTS, strong=True)
     write_store(folder, chain(plain, strong), PART)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.config import Anchor, Broker, Source, Thresholds, load_site, parse_site
+from edge_agent.config import Anchor, Broker, BudgetConfig, Source, Thresholds, load_site, parse_site
 from edge_agent.errors import ConfigError
 
 SITES = Path(__file__).parents[1] / "sites"
@@ -63,6 +63,13 @@ def test_what_is_left_out_has_the_contracts_defaults():
     assert plain.zones[0].anchor is Anchor.FEET
     assert plain.thresholds == Thresholds(5, 15, 2)
     assert plain.privacy.window_s == 60
+    assert plain.budget == BudgetConfig(gate=True, look_s=5, detect_every=None, cool=True)
+
+
+def test_the_budget_is_read():
+    read = site(budget={"gate": False, "look_s": 2, "detect_every": 3, "cool": False}).budget
+    assert read == BudgetConfig(gate=False, look_s=2, detect_every=3, cool=False)
+    assert site(budget={"detect_every": "auto"}).budget.detect_every is None
 
 
 def test_all_mistakes_come_at_once_each_with_its_key():
@@ -93,6 +100,11 @@ def test_a_misspelt_key_names_the_nearest():
         ({"camera": "file"}, "camera: is 'file'; a mapping"),
         ({"runtime": {"threads": 1.5}}, "runtime.threads: is 1.5; a whole number 1..64"),
         ({"runtime": {"providers": "cuda"}}, "runtime.providers: is 'cuda'; a list of texts"),
+        ({"budget": {"gate": "on?"}}, "budget.gate: is 'on?'; allowed: true | false"),
+        ({"budget": {"look_s": 0}}, "budget.look_s: is 0; 1..60 is allowed"),
+        ({"budget": {"detect_every": 0}}, "budget.detect_every: is 0; auto or a whole number 1"),
+        ({"budget": {"detect_every": True}}, "auto or a whole number 1..30"),
+        ({"budget": {"detect_evry": 2}}, "did you mean detect_every?"),
         ({"privacy": {"window_s": 0}}, "privacy.window_s: is 0; 1..86400"),
         ({"unit": {}}, "unit.id: is missing"),
         ({"unit": {"id": "u1", "timezone": "Mars"}}, "unit.timezone: is 'Mars'; a name such as"),

@@ -10,12 +10,13 @@ from walkers import FLOOR, person, visitor
 
 from edge_agent.aggregates import Epoch
 from edge_agent.config import parse_site
-from edge_agent.observations import Censored, Frame, Poses
+from edge_agent.observations import Censored, Detections, Frame, Poses
 from edge_agent.pipeline import STAGES, Models, build_pipeline, with_clip
 
 
-def site(**zone):
+def site(budget=None, **zone):
     values = {
+        "budget": budget or {},
         "unit": {"id": "unit-1"},
         "camera": {"source": "recorded"},
         "zones": [{"name": "table", "floor": FLOOR, **zone}],
@@ -98,6 +99,132 @@ def test_pose_runs_for_people_near_a_shelf_alone():
     )
     # Standing at 0.75 the arm does not reach 0.55: 0.5 of a height of 0.4, at 16:9.
     assert max(t for t, _ in seen) < 10.5
+
+
+class Shop:
+    """A camera that sees what walks: a dark block on a grey wall."""
+
+    def __init__(self, every=20, stay=6):
+        self.every, self.stay = every, stay
+
+    def box(self, t):
+        boxes = visitor(t, self.every, self.stay)
+        return person(t, boxes).boxes
+
+    def frame(self, t):
+        image = np.full((90, 160, 3), 150, np.uint8)
+        for x0, y0, x1, y1 in self.box(t):
+            image[round(y0 * 90) : round(y1 * 90), round(x0 * 160) : round(x1 * 160)] = 40
+        return Frame(image, t, 160, 90)
+
+
+class Looks(Finds):
+    """Finds whatever walks, and knows when it was asked."""
+
+    def __init__(self, every=20, stay=6, joints=False):
+        super().__init__()
+        self.every, self.stay, self.joints = every, stay, joints
+        self.asked = []
+
+    def decode(self, outputs, frame):
+        self.asked.append(frame.t)
+        found = person(frame.t, visitor(frame.t, self.every, self.stay))
+        if not self.joints:
+            return found
+        return Detections(found.t, found.boxes, found.scores, np.ones((len(found.boxes), 17, 3)))
+
+
+def walk(budget, seconds=200, fps=5, every=50, stay=6, **zone):
+    looks, shop = Looks(every, stay), Shop(every, stay)
+    pipeline = build_pipeline(site(budget, **zone), Epoch(), Models(looks, None))
+    visits, batches = [], []
+    for i in range(round(seconds * fps)):
+        analysis = pipeline.step(shop.frame(round(i / fps, 3)))
+        visits += analysis.visits
+        batches += analysis.batches
+    visits += pipeline.finish(seconds)[0]
+    return looks, visits, batches
+
+
+def test_the_detector_rests_while_nobody_is_there_and_no_visit_changes():
+    always, true, windows = walk({"gate": False, "detect_every": 1})
+    gated, found, observed = walk({"detect_every": 1})
+    assert len(true) == 4
+    assert found == true
+    assert len(always.asked) == 1000
+    assert len(gated.asked) < 400
+    assert [window[0] for window in observed] == [window[0] for window in windows]
+
+
+def test_between_two_looks_the_ends_of_a_visit_lie_on_the_line():
+    _, true, _ = walk({"gate": False, "detect_every": 1})
+    sparse, found, _ = walk({})
+    assert len(sparse.asked) < 250
+    assert [v.enter_s for v in found] == pytest.approx([v.enter_s for v in true], abs=0.15)
+    assert [v.leave_s for v in found] == pytest.approx([v.leave_s for v in true], abs=0.15)
+    assert [v.bridged_s for v in found] == [0] * 4
+
+
+def test_a_frame_that_the_detector_leaves_out_is_told_as_such():
+    looks, shop = Looks(), Shop()
+    pipeline = build_pipeline(site(), Epoch(), Models(looks, None))
+    for i in range(50):
+        laps: list[str] = []
+        analysis = pipeline.step(shop.frame(i / 5), laps.append)
+        ran = bool(looks.asked) and looks.asked[-1] == i / 5
+        assert (analysis.detections is not None) is ran
+        assert tuple(laps) == (STAGES if ran else ("gate", "zones", "aggregates"))
+        assert analysis.poses is None
+    # Somebody is there all the same, and walks on.
+    walked = [pipeline.step(shop.frame(10 + i / 5)) for i in range(100)]
+    left_out = [one for one in walked if one.detections is None and len(one.tracks.ids)]
+    assert left_out
+    for one in left_out:
+        assert one.tracks.boxes[0] == pytest.approx(shop.box(one.tracks.t)[0], abs=0.06)
+
+
+def test_a_camera_that_was_away_finds_who_is_there_at_once():
+    looks, shop = Looks(), Shop(1000, 900)
+    pipeline = build_pipeline(site(), Epoch(), Models(looks, None))
+    for i in range(50):
+        pipeline.step(shop.frame(i / 5))
+    pipeline.idle(30.0)
+    looks.asked.clear()
+    for i in range(5):
+        pipeline.step(shop.frame(30 + i / 5))
+    assert looks.asked == [30, 30.2, 30.4, 30.6, 30.8]
+
+
+def test_joints_of_the_detector_are_poses_and_cost_no_other_model():
+    shelf = [[0.45, 0.2], [0.55, 0.2], [0.55, 0.3], [0.45, 0.3]]
+    joints, looks, shop = Joints(), Looks(joints=True), Shop()
+    pipeline = build_pipeline(site(shelf=shelf), Epoch(), Models(looks, joints))
+    poses = [pipeline.step(shop.frame(i / 5)).poses for i in range(100)]
+    assert joints.asked == []
+    assert any(one is not None and len(one.ids) and one.keypoints.all() for one in poses)
+
+
+def test_who_has_no_joints_from_the_detector_is_asked_of_the_pose_model():
+    class Half(Looks):
+        def decode(self, outputs, frame):
+            found = super().decode(outputs, frame)
+            boxes = np.concatenate([found.boxes, found.boxes - [0.3, 0, 0.3, 0]])
+            keypoints = np.ones((len(boxes), 17, 3))
+            keypoints[len(found.boxes) :, :, 2] = 0
+            return Detections(found.t, boxes, np.full(len(boxes), 0.9), keypoints)
+
+    shelf = [[0.0, 0.2], [1.0, 0.2], [1.0, 0.3], [0.0, 0.3]]
+    joints, shop = Joints(), Shop()
+    pipeline = build_pipeline(site(shelf=shelf), Epoch(), Models(Half(joints=True), joints))
+    poses = [pipeline.step(shop.frame(i / 5)).poses for i in range(100)]
+    both = [one for one in poses if one is not None and len(one.ids) == 2]
+    assert both
+    assert joints.asked
+    assert all(len(ids) == 1 for _, ids, _ in joints.asked)
+    asked = {ids[0] for _, ids, _ in joints.asked}
+    for one in both:
+        given = dict(zip(one.ids.tolist(), one.keypoints.all(axis=(1, 2)).tolist(), strict=True))
+        assert [known for identity, known in given.items() if identity in asked] == [False]
 
 
 def test_without_a_picture_visits_are_cut_off_and_windows_close_unobserved():

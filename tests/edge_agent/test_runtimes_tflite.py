@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from edge_agent.errors import ModelError
-from edge_agent.manifest import load, model_path
+from edge_agent.manifest import load, model_path, verify
 from edge_agent.runtimes import open_runtime, tflite
 
 MODEL = load().get("movenet-lightning-int8")
@@ -117,3 +118,53 @@ def test_an_input_that_is_not_the_manifests_is_an_error(path):
 def test_without_an_interpreter_the_error_says_what_to_install(path):
     with pytest.raises(ModelError, match=r"shelflight\[tflite\]"):
         tflite.open_model(MODEL, path, 1, (), interpreters=(("no_such_interpreter", "none"),))
+
+
+@pytest.mark.parametrize("name", tflite.installed())
+def test_the_interpreter_that_is_named_is_taken(path, name):
+    runtime = open_runtime(MODEL, path, threads=1, tflite=name)
+    assert runtime.name.startswith(tflite.NAMES[name])
+
+
+def test_an_interpreter_that_is_unknown_or_not_installed_is_an_error(path, monkeypatch):
+    with pytest.raises(ModelError, match=r"'lite'; allowed in runtime.tflite: litert | tflite-r"):
+        open_runtime(MODEL, path, threads=1, tflite="lite")
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", None)
+    with pytest.raises(ModelError, match=r"\(tflite-runtime\); run: pip install"):
+        open_runtime(MODEL, path, threads=1, tflite="tflite-runtime")
+
+
+def with_unknown_operator(content):
+    """The same TFLite file with its first operator's code raised above all that are known.
+
+    A FlatBuffer by hand: tables point back to their field offsets, vectors forward to entries.
+    """
+    file = bytearray(content)
+
+    def number(at, form="<I"):
+        return struct.unpack_from(form, file, at)[0]
+
+    def field(table, slot):
+        return table + number(table - number(table, "<i") + 4 + 2 * slot, "<H")
+
+    codes = field(number(0), 1)
+    first = codes + number(codes) + 4
+    operator = first + number(first)
+    struct.pack_into("<b", file, field(operator, 0), 126)
+    struct.pack_into("<i", file, field(operator, 3), 9999)
+    return bytes(file)
+
+
+@pytest.mark.parametrize("name", tflite.installed())
+def test_an_unknown_operator_is_an_error(path, tmp_path, name):
+    odd = tmp_path / "odd.tflite"
+    odd.write_bytes(with_unknown_operator(path.read_bytes()))
+    with pytest.raises(ModelError, match=r"cannot load .*odd.tflite: .*out of range: 9999"):
+        open_runtime(MODEL, odd, threads=1, tflite=name)
+
+
+def test_half_a_file_is_an_error_before_it_is_run(path, tmp_path):
+    half = tmp_path / MODEL.file
+    half.write_bytes(path.read_bytes()[: MODEL.size // 2])
+    with pytest.raises(ModelError, match=r"is not model .*; delete it, then run: .*pull"):
+        verify(MODEL, half)

@@ -11,8 +11,9 @@ from walkers import FLOOR, person, record, visitor
 
 from edge_agent import health
 from edge_agent.aggregates import Epoch
-from edge_agent.config import parse_site
+from edge_agent.config import BudgetConfig, parse_site
 from edge_agent.errors import CameraError, CameraStalled
+from edge_agent.heat import Board
 from edge_agent.outbox import OutboxReader
 from edge_agent.pipeline import build_pipeline
 from edge_agent.records import Quality, Trouble, decode_counts
@@ -197,6 +198,54 @@ def test_live_windows_stand_in_wall_time_and_fast_ones_in_the_recordings():
         1_700_001_000.0, Quality.SYNCED
     )
     assert epoch_of(site(source="file", path="x", pace=20), clock) == Epoch(0, Quality.RECORDING)
+
+
+class Steady:
+    """A camera that gives five frames a second for as long as it is asked."""
+
+    def __init__(self, clock, seconds):
+        self.clock, self.end = clock, clock.now + seconds
+
+    def read(self):
+        self.clock.now += 0.2
+        return None if self.clock.now > self.end else person(self.clock.now, None)
+
+    def close(self):
+        pass
+
+    def troubles(self):
+        return frozenset()
+
+
+@pytest.mark.parametrize(
+    ("source", "budget", "rate"),
+    [("v4l2", {}, 2), ("v4l2", {"cool": False}, 5), ("recorded", {}, 5)],
+)
+def test_a_hot_board_analyses_fewer_frames_and_says_so(
+    tmp_path, monkeypatch, source, budget, rate
+):
+    degrees = [50.0]
+    monkeypatch.setattr("edge_agent.services.vision.read_board", lambda: Board(degrees[0]))
+    clock = Clock()
+    configured = site(source=source, path="/dev/video0", pace=1)
+    configured = replace(configured, budget=BudgetConfig(**budget))
+    pipeline = build_pipeline(site(tmp_path), Epoch(0, Quality.SYNCED))
+    told = []
+    with Vision(
+        configured, tmp_path, tmp_path, clock, pipeline=pipeline, eye=lambda: Steady(clock, 90)
+    ) as vision:
+        for i in range(450):
+            degrees[0] = 85.0 if 150 <= i < 300 else 50.0
+            vision.step()
+            if i % 50 == 49:
+                (health_now,) = health.read_all(tmp_path)
+                told.append((round(health_now.fps), health_now.troubles))
+    hot = (Trouble.BOARD_HOT,) if rate < 5 else ()
+    assert told[2] == told[8] == (5, ())
+    assert told[4] == told[5] == (rate, hot)
+    windows = [window for row in counted(tmp_path) for window in row.windows]
+    # Time in which fewer frames are analysed is watched all the same.
+    assert sum(window.observed_s for window in windows) == pytest.approx(90, abs=1)
 
 
 def test_a_health_file_that_cannot_be_written_does_not_stop_the_counting(tmp_path, caplog):

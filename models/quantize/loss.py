@@ -1,0 +1,39 @@
+"""How far a changed model is from the float one, on the calibration pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+
+# Columns of a YOLOX row, see edge_agent's detector.
+_BOX, _OBJECTNESS, _PERSON = slice(0, 4), 4, 5
+# Cells that may become a detection: those that either model gives at least this score.
+_LIKELY = 0.1
+# A box 0.3 cells off still overlaps; a score 0.3 off is another detection.
+_BOX_WEIGHT = 0.02
+
+
+def loss(wanted: Sequence[Floats], found: Sequence[Floats]) -> float:
+    """Mean squared error of person scores (plus a little of boxes) over the cells that matter.
+
+    Independent errors add up in it, as variances do.
+
+    Args:
+        wanted: the float model's rows [1, cells, columns], one array per picture.
+        found: the other model's.
+    """
+    total, cells = 0.0, 0
+    for ours, theirs in zip(wanted, found, strict=True):
+        a, b = ours[0], theirs[0]
+        score_a = a[:, _OBJECTNESS] * a[:, _PERSON]
+        score_b = b[:, _OBJECTNESS] * b[:, _PERSON]
+        likely = (score_a >= _LIKELY) | (score_b >= _LIKELY)
+        total += float(((score_a - score_b)[likely] ** 2).sum())
+        total += _BOX_WEIGHT * float(((a - b)[likely, _BOX] ** 2).mean(axis=1).sum())
+        cells += int(likely.sum())
+    return total / max(1, cells)

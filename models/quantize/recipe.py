@@ -1,0 +1,105 @@
+"""A recipe: all that was decided about a model's int8 file. With it no pictures are needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_agent.errors import ModelError
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Clamp:
+    """What stands in for x * sigmoid(x) behind a convolution: max(scale * x + shift, floor).
+
+    A convolution takes the scale and the shift into its weights, and a runtime does the rest
+    while it writes its output, or, in int8, for nothing: values below the range saturate.
+    """
+
+    scale: float
+    shift: float
+    floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to do with a float model.
+
+    Args:
+        source: name of the float model.
+        source_sha256: hash of its file.
+        pictures: how many it was calibrated on.
+        pictures_sha256: hash over their files, in order of name.
+        rows: columns of YOLOX's output rows that are kept: 4 of the box, objectness, classes.
+        clamps: what replaces SiLU, by the convolution's output.
+        int8: convolutions that run in int8, by their output; all others stay in float.
+        ranges: smallest and largest value of each tensor that is quantized.
+        means: mean of each channel of the convolutions' inputs, for bias correction.
+    """
+
+    source: str
+    source_sha256: str
+    pictures: int
+    pictures_sha256: str
+    rows: int | None
+    clamps: Mapping[str, Clamp]
+    int8: tuple[str, ...]
+    ranges: Mapping[str, tuple[float, float]]
+    means: Mapping[str, tuple[float, ...]]
+
+
+def write_recipe(recipe: Recipe, path: Path) -> None:
+    """Write it beside its place, then rename: one line per entry, so that changes can be read."""
+    document = {"format": _FORMAT, **asdict(recipe)}
+    part = path.with_name(path.name + ".part")
+    part.write_text(_dump(document), encoding="utf-8")
+    part.replace(path)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        ModelError: it is missing, broken, or of another format.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document.pop("format") != _FORMAT:
+            raise ValueError("another format than this version's")
+        return Recipe(
+            source=str(document.pop("source")),
+            source_sha256=str(document.pop("source_sha256")),
+            pictures=int(document.pop("pictures")),
+            pictures_sha256=str(document.pop("pictures_sha256")),
+            rows=document.pop("rows"),
+            clamps={name: Clamp(**one) for name, one in document.pop("clamps").items()},
+            int8=tuple(document.pop("int8")),
+            ranges={name: (low, high) for name, (low, high) in document.pop("ranges").items()},
+            means={name: tuple(values) for name, values in document.pop("means").items()},
+        )
+    except FileNotFoundError:
+        raise ModelError(
+            f"{path}: there is no recipe; make one: models quantize NAME --images DIR"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{path}: is no recipe ({error!r}); make a new one with --images DIR"
+        ) from error
+
+
+def _dump(document: Mapping[str, Any]) -> str:
+    lines = []
+    for key, value in document.items():
+        if isinstance(value, dict):
+            inner = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items())
+            lines.append(
+                f"{json.dumps(key)}: {{\n{inner}\n }}" if inner else f"{json.dumps(key)}: {{}}"
+            )
+        else:
+            lines.append(f"{json.dumps(key)}: {json.dumps(value)}")
+    return "{\n " + ",\n ".join(lines) + "\n}\n"

@@ -1,0 +1,210 @@
+"""Decide, by measurement, what runs in int8 and where a clamp stands in for SiLU.
+
+Each change is tried alone: what it costs in agreement (`loss`) and what it saves in time
+(`kernels`). Then the changes are chosen together: least time + price * loss, where the price says
+how many microseconds a unit of loss is worth. Losses are taken to add up, as independent errors
+do; the card shows how the chosen whole really does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.quantize.clamp import clamp_activations, fit_clamp
+from models.quantize.graph import Graph
+from models.quantize.insert import absorb_clamps, in_int8, insert, quantized_tensors
+from models.quantize.kernels import INTO_INT8_NS, OUT_OF_INT8_NS, TURN_US, Cost
+from models.quantize.loss import loss
+from models.quantize.observe import Seen, least_error_range, observe
+from models.quantize.recipe import Clamp, Recipe
+from models.quantize.run import outputs
+from models.quantize.units import Unit, units
+
+Tensors = Sequence[NDArray[Any]]
+
+# Windows of neighbouring convolutions that are switched together while choosing.
+_WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+_MEAN_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What each change does, alone.
+
+    Args:
+        clamps: what would stand in for each SiLU.
+        clamp_loss: loss by each clamp alone.
+        int8_loss: loss by each convolution in int8 alone.
+        costs: microseconds of each unit.
+        sizes: values in each tensor of one inference.
+    """
+
+    clamps: Mapping[str, Clamp]
+    clamp_loss: Mapping[str, float]
+    int8_loss: Mapping[str, float]
+    costs: Mapping[str, Cost]
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen: names of convolutions."""
+
+    clamped: frozenset[str]
+    int8: frozenset[str]
+
+
+def fit_clamps(graph: Graph, inputs: Tensors, threads: int, draw: np.random.Generator
+               ) -> dict[str, Clamp]:  # fmt: skip
+    """The clamp nearest to each SiLU on the pictures."""
+    names = [unit.name for unit in units(graph) if unit.product is not None]
+    seen = observe(graph, names, inputs, threads, draw)
+    return {name: fit_clamp(seen[name].values) for name in names}
+
+
+def calibrated(
+    graph: Graph, recipe: Recipe, inputs: Tensors, threads: int, draw: np.random.Generator,
+    pick: Callable[[Seen, bool], tuple[float, float]] = least_error_range,
+    correct: bool = True,
+) -> Recipe:  # fmt: skip
+    """The recipe with ranges and means of all tensors that its int8 part needs.
+
+    Args:
+        graph: rewritten.
+        recipe: its clamps and int8 are read.
+        inputs: one per picture.
+        threads: of one inference.
+        draw: draws the values that are looked at.
+        pick: the range of a tensor, given whether SiLU follows.
+        correct: whether biases are to be corrected by means.
+    """
+    clamped, convs = absorb_clamps(clamp_activations(graph, recipe.clamps), recipe.int8)
+    chosen = in_int8(clamped, convs)
+    # Where a clamp is absorbed, values below its floor saturate: what is looked at is the
+    # clamp's output, which the graph with clamps has and this one gives as the convolution's.
+    watched = clamp_activations(graph, recipe.clamps)
+    names = quantized_tensors(clamped, chosen)
+    seen = observe(watched, names, inputs, threads, draw)
+    before_silu = {unit.name for unit in units(clamped) if unit.product is not None}
+    sources = {unit.conv.input[0] for unit in units(clamped) if unit.name in chosen}
+    means = {
+        name: tuple(round(float(one), _MEAN_DIGITS) for one in seen[name].means)
+        for name in names
+        if name in sources and correct
+    }
+    ranges = {name: pick(seen[name], name in before_silu) for name in names}
+    return replace(recipe, ranges=ranges, means=means)
+
+
+def try_each(
+    graph: Graph, empty: Recipe, clamps: Mapping[str, Clamp], inputs: Tensors, threads: int,
+    draw: np.random.Generator, costs: Mapping[str, Cost], report: Callable[[], None],
+) -> Trial:  # fmt: skip
+    """Try each clamp and each int8 convolution alone.
+
+    Args:
+        graph: rewritten.
+        empty: a recipe that changes nothing.
+        clamps: what would stand in for each SiLU.
+        inputs: some pictures.
+        threads: of one inference.
+        draw: draws the values that ranges are taken from.
+        costs: of each unit.
+        report: is told after each trial.
+    """
+    wanted = _rows(graph, inputs, threads)
+    everything = tuple(unit.name for unit in units(graph))
+    full = calibrated(graph, replace(empty, int8=everything), inputs, threads, draw)
+    clamp_loss, int8_loss = {}, {}
+    for name, clamp in clamps.items():
+        clamp_loss[name] = loss(
+            wanted, _rows(clamp_activations(graph, {name: clamp}), inputs, threads)
+        )
+        report()
+    for name in everything:
+        made = insert(graph, replace(full, int8=(name,)))
+        int8_loss[name] = loss(wanted, _rows(made, inputs, threads))
+        report()
+    sizes = {name: int(np.prod(shape)) for name, shape in graph.shapes().items() if shape}
+    return Trial(clamps, clamp_loss, int8_loss, costs, sizes)
+
+
+def choose(graph: Graph, trial: Trial, price: float) -> Choice:
+    """The changes that together cost least.
+
+    Args:
+        graph: rewritten.
+        trial: what each change does.
+        price: microseconds that a unit of loss is worth, > 0.
+    """
+    order = [unit.name for unit in units(graph)]
+    best = frozenset[str]()
+    least = _cost(graph, trial, best, price)
+    while True:
+        tries = {
+            best ^ frozenset(order[i : i + width])
+            for width in _WINDOWS
+            for i in range(len(order) - width + 1)
+        } | {
+            change(best, frozenset(order[i : i + width]))
+            for width in _WINDOWS
+            for i in range(len(order) - width + 1)
+            for change in (frozenset.union, frozenset.difference)
+        }
+        found = min((_cost(graph, trial, one, price), sorted(one)) for one in tries)
+        if found[0] >= least - 1e-6:
+            return Choice(_clamped(trial, best, price), best)
+        least, best = found[0], frozenset(found[1])
+
+
+def predicted_us(graph: Graph, trial: Trial, choice: Choice) -> float:
+    """Microseconds of all units and of the turns between float and int8."""
+    total = _turns_us(graph, trial, choice.int8)
+    for name, cost in trial.costs.items():
+        total += cost.conv8 if name in choice.int8 else cost.conv
+        if name not in choice.clamped:
+            total += cost.silu8 if name in choice.int8 else cost.silu
+    return total
+
+
+def _cost(graph: Graph, trial: Trial, int8: Collection[str], price: float) -> float:
+    total = _turns_us(graph, trial, int8)
+    for name, cost in trial.costs.items():
+        silu = cost.silu8 if name in int8 else cost.silu
+        total += cost.conv8 + price * trial.int8_loss[name] if name in int8 else cost.conv
+        total += min(silu, price * trial.clamp_loss.get(name, np.inf))
+    return total
+
+
+def _clamped(trial: Trial, int8: Collection[str], price: float) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, lost in trial.clamp_loss.items()
+        if price * lost < (trial.costs[name].silu8 if name in int8 else trial.costs[name].silu)
+    )
+
+
+def _turns_us(graph: Graph, trial: Trial, int8: Collection[str]) -> float:
+    """Of tensors that are made in one format and taken in the other."""
+    chosen = in_int8(graph, int8)
+    makers, total = graph.makers(), 0.0
+    for name, takers in graph.takers().items():
+        if name in graph.constants or name not in trial.sizes:
+            continue
+        maker = makers.get(name)
+        made8 = maker is not None and maker.output[0] in chosen
+        taken8 = [taker.output[0] in chosen for taker in takers]
+        if not made8 and any(taken8):
+            total += trial.sizes[name] * INTO_INT8_NS / 1000 + TURN_US
+        if made8 and not all(taken8):
+            total += trial.sizes[name] * OUT_OF_INT8_NS / 1000 + TURN_US
+    return total
+
+
+def _rows(graph: Graph, inputs: Tensors, threads: int) -> list[NDArray[Any]]:
+    return [found[0] for found in outputs(graph, inputs, threads)]
