@@ -118,7 +118,7 @@ def _patch(
     colour, depth = layer.colour[view].copy(), layer.depth[view].copy()
     layer.colour[view], layer.depth[view] = saved
     covered = (depth != saved[1]).astype(np.float32) * 255
-    mask = (_coarser(covered, fine) >= 128).astype(np.uint8) * 255
+    mask = np.asarray((_coarser(covered, fine) >= 128) * 255, np.uint8)
     lit = _lit(_coarser(colour, fine), gain, None)
     nearest = np.minimum.reduce([depth[i::fine, j::fine] for i in range(fine) for j in range(fine)])
     return Patch(small, lit, nearest, mask)

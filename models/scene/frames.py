@@ -31,7 +31,7 @@ _BAGS = np.array([0.62, 0.02])
 HAIR_FRAMES = 5
 # How far inside the trunk a limb begins, as shares of the height: an arm towards the other one,
 # a leg up into the hips.
-_ARM_ROOT, _LEG_ROOT = 0.065, 0.07
+_ARM_ROOT, _LEG_ROOT = 0.065, 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,7 +189,8 @@ def _arm_chains(joints: Floats, left: Floats, rings: Rings) -> Floats:
 
 def _leg_chains(joints: Floats, hips: Floats, rings: Rings) -> Floats:
     """Both legs [2, 4, 3] with a root in the hips."""
-    roots = joints[[Joint.LEFT_HIP, Joint.RIGHT_HIP]] + _LEG_ROOT * rings.height * hips[3]
+    ends = joints[[Joint.LEFT_HIP, Joint.RIGHT_HIP]]
+    roots = 0.75 * ends + 0.25 * ends.mean(0) + _LEG_ROOT * rings.height * hips[3]
     return np.concatenate([roots[:, None], joints[_LEGS]], axis=1)
 
 

@@ -35,7 +35,7 @@ _HEAD = np.array(
         (0.50, 0.010, 0.010, 0.020),
     ]
 )
-COLUMNS = 32
+COLUMNS = 28
 # Rings of the skull: closer where nose, mouth and eyes are.
 _SKULL_Z = np.concatenate(
     [

@@ -193,7 +193,7 @@ def _noise(rng: Rng, lens: Lens, size: tuple[int, int]) -> NDArray[np.int8]:
     noise: NDArray[Any] = rng.standard_normal((*shape, 3), dtype=np.float32)
     if lens.blotch > 0.35:
         noise = cv2.GaussianBlur(noise, (0, 0), lens.blotch, borderType=cv2.BORDER_REFLECT)
-        noise /= max(1e-6, float(noise.std()))
+        noise = noise / max(1e-6, float(noise.std()))
     # Most of a sensor's noise is brightness, some is colour.
     grey = rng.standard_normal((*shape, 1), dtype=np.float32)
     mixed = np.clip(lens.noise * (0.6 * noise + 0.8 * grey), -127, 127).astype(np.int8)

@@ -33,9 +33,9 @@ _ARM = np.array(
 )
 _LEG = np.array(
     [
-        (-0.90, 0.0420),
-        (-0.30, 0.0450),
-        (0.00, 0.0495),
+        (-0.90, 0.0250),
+        (-0.35, 0.0370),
+        (0.00, 0.0470),
         (0.20, 0.0510),
         (0.60, 0.0430),
         (0.90, 0.0345),
@@ -49,7 +49,7 @@ _LEG = np.array(
 )
 # Half-lengths of the curves at shoulder and elbow, at hip and knee: see `frames.limb_path`.
 ARM_BENDS, LEG_BENDS = (0.30, 0.18), (0.25, 0.18)
-_COLUMNS = 14
+_COLUMNS = 12
 
 
 def arm_rows(look: Look) -> Floats:
@@ -108,7 +108,7 @@ def legs(build: Build, look: Look, rows: Floats, frames: tuple[Ints, Ints]) -> l
 def leg_room(build: Build, look: Look, rows: Floats) -> Floats:
     """What a hanging garment keeps from the middle of a leg at 0..2, metres."""
     radius = np.interp(np.maximum(rows, 0), _LEG[:, 0], _LEG[:, 1]) * build.height
-    return np.asarray(radius * (1.06 * _limb_girth(build)) + 0.012 + 0.02 * look.wide)
+    return np.asarray(radius * (1.12 * _limb_girth(build)) + 0.014 + 0.02 * look.wide)
 
 
 def _limb_girth(build: Build) -> float:

@@ -94,13 +94,11 @@ def lean_for(me: Shopper, goal: Floats, side: int) -> tuple[float, float]:
     start = (0.3 * low, 0.8 * low) if low > 0.5 else (0.6 * low + 0.03, 0.05 * low)
     act = act_of(me.row())
     hand = np.array([*goal, 1.0])
-    hands = {"left": hand} if side == 0 else {"right": hand}
+    act = replace(act, walk=0.0, left=hand) if side == 0 else replace(act, walk=0.0, right=hand)
     for extra in np.linspace(0, 1, 9).tolist():
         bend = start[0] + extra * (0.75 - start[0])
         crouch = start[1] + extra * low * (1 - start[1])
-        stance = stance_of(
-            replace(act, bend=bend, crouch=crouch, walk=0.0, **hands), me.person.build
-        )
+        stance = stance_of(replace(act, bend=bend, crouch=crouch), me.person.build)
         if np.linalg.norm(stance.joints[Joint.LEFT_HAND + side] - goal) < 0.04:
             break
     return bend, crouch

@@ -32,7 +32,7 @@ def speckled(rng: Rng, colour: Colour, size: int, grain: float, blur: float = 1.
     noise: NDArray[Any] = rng.standard_normal((size, size), dtype=np.float32)
     if blur > 0.3:
         noise = cv2.GaussianBlur(noise, (0, 0), blur, borderType=cv2.BORDER_REFLECT)
-        noise /= max(1e-6, float(noise.std()))
+        noise = noise / max(1e-6, float(noise.std()))
     return _clip(np.asarray(colour, np.float32) + grain * noise[:, :, None])
 
 
@@ -61,7 +61,7 @@ def planks(rng: Rng, size: int = 256, boards: int = 6) -> Picture:
         colour = hsv(hue, saturation, value * rng.uniform(0.85, 1.1))
         grain: NDArray[Any] = rng.standard_normal((bottom - top, size), dtype=np.float32)
         grain = cv2.GaussianBlur(grain, (0, 0), sigmaX=size / 10, sigmaY=0.8)
-        grain *= 6 / max(1e-6, float(grain.std()))
+        grain = grain * (6 / max(1e-6, float(grain.std())))
         picture[top:bottom] = _clip(np.asarray(colour, np.float32) + grain[:, :, None])
         picture[top : top + 2] = _shade(colour, 0.7)
         joint = int(rng.integers(0, size))

@@ -171,7 +171,8 @@ def hem(build: Build, look: Look, rows: Floats, frame: Ints) -> Sheet:
     bare = trunk_profile(build, np.maximum(-rows, 0.0))
     mean = (bare[:, 1] + bare[:, 2]) / 2
     fade = np.clip(1 - rows / 0.5, 0, 1)
-    ahead, behind = (1 + fade * (bare[:, k] / mean - 1) for k in (1, 2))
+    # Never less than the mean: the legs need the room.
+    ahead, behind = (1 + fade * np.maximum(bare[:, k] / mean - 1, 0) for k in (1, 2))
     local = np.zeros((len(rows), len(theta), 3))
     local[..., 0] = side * swing
     local[..., 1] = front * swing * np.where(front > 0, ahead[:, None], behind[:, None])

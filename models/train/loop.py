@@ -34,7 +34,7 @@ class Recipe:
 
     Args:
         seed: of the pictures, the weights and the order.
-        images: rendered pictures, half of them strongly randomized.
+        images: rendered pictures, a third of them strongly randomized.
         epochs: times that each is looked at.
         batch: pictures a step.
         rate: highest learning rate (AdamW).
@@ -42,10 +42,10 @@ class Recipe:
     """
 
     seed: int = 1
-    images: int = 20000
-    epochs: int = 8
-    batch: int = 32
-    rate: float = 2e-3
+    images: int = 14000
+    epochs: int = 16
+    batch: int = 16
+    rate: float = 1.5e-3
     decay: float = 1e-2
 
 

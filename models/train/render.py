@@ -12,6 +12,8 @@ from models.train.examples import write_store
 PART = 400
 # Pictures of one shop: its walls and its cast take as long to make as ten pictures.
 _MOMENTS = 20
+# Of a part: the rest looks like what the model will be tried on.
+_STRONG = 140
 # Shops of validation have seeds that no training reaches.
 UNSEEN = 1_000_000
 # A stream of seeds for each seed of a recipe, a shop each.
@@ -21,7 +23,7 @@ _STREAM = 100_000
 def render(
     folder: Path, seed: int, count: int, workers: int, report: Callable[[int], None]
 ) -> list[Path]:
-    """Have at least count pictures in folder, half of them strongly randomized.
+    """Have at least count pictures in folder, a third of them strongly randomized.
 
     Args:
         folder: made if need be; whole parts in it are kept.
@@ -52,6 +54,6 @@ def _part(folder: Path, seed: int) -> None:
     from models.scene.sample import frames
 
     cv2.setNumThreads(1)
-    plain = frames(seed, PART // 2, _MOMENTS, strong=False)
-    strong = frames(seed + PART // 2, PART - PART // 2, _MOMENTS, strong=True)
+    plain = frames(seed, PART - _STRONG, _MOMENTS, strong=False)
+    strong = frames(seed + PART // 2, _STRONG, _MOMENTS, strong=True)
     write_store(folder, chain(plain, strong), PART)
