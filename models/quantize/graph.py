@@ -156,7 +156,18 @@ def read_graph(path: Path) -> Graph:
                 f"{path}: cannot be brought from operator set {version} to {OPSET}: {error}; "
                 f"export it with operator set {OPSET}"
             ) from error
-    return Graph(model)
+    graph = Graph(model)
+    _name_nodes(graph)
+    return graph
+
+
+def _name_nodes(graph: Graph) -> None:
+    """Recipes call convolutions by name: each gets one of its own."""
+    known: set[str] = set()
+    for node in graph.nodes:
+        if not node.name or node.name in known:
+            node.name = f"{node.op_type}_{node.output[0]}"
+        known.add(node.name)
 
 
 def attribute(node: NodeProto, name: str, default: Any = None) -> Any:

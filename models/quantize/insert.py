@@ -49,12 +49,12 @@ def insert(graph: Graph, recipe: Recipe) -> Graph:
 
     Args:
         graph: rewritten and clamped; left as it is.
-        recipe: its int8, ranges and means are read.
+        recipe: its int8 and ranges are read.
     """
     saturating, convs = absorb_clamps(graph, recipe.int8)
     chosen = in_int8(saturating, convs)
     ranges = ranges_of(saturating, chosen, recipe.ranges)
-    return _Inserter(saturating, chosen, ranges, recipe.means).made()
+    return _Inserter(saturating, chosen, ranges).made()
 
 
 def absorb_clamps(graph: Graph, convs: Collection[str]) -> tuple[Graph, set[str]]:
@@ -137,12 +137,10 @@ class _Inserter:
         graph: Graph,
         chosen: Collection[str],
         ranges: Mapping[str, Range],
-        means: Mapping[str, tuple[float, ...]],
     ) -> None:
         self._graph = graph.copy()
         self._chosen = chosen
         self._ranges = ranges
-        self._means = means
         self._makers = self._graph.makers()
         self._taken = set(quantized_tensors(self._graph, chosen))
 
@@ -188,9 +186,6 @@ class _Inserter:
         weights, bias = weights_of(self._graph, node)
         scales = weight_scales(weights)
         whole = np.clip(np.round(weights / scales[:, None, None, None]), -_MOST, _MOST)
-        if source in self._means:
-            lost = weights - whole * scales[:, None, None, None]
-            bias = bias + _response(lost, self._means[source], attribute(node, "group", 1))
         bias_scales = (scales * scale_and_zero(*self._ranges[source])[0]).astype(np.float32)
         made_of = {
             "w": (whole.astype(np.int8), scales),
@@ -213,16 +208,3 @@ class _Inserter:
             else:
                 made.input.append(name)
         return nodes
-
-
-def _response(weights: Array, means: tuple[float, ...], group: int) -> Array:
-    """What a convolution answers to its mean input; float32 [out].
-
-    Added to the bias for what rounding took from the weights, it keeps each channel's mean: bias
-    correction (Nagel et al., "Data-free quantization", 2019, section 4.2).
-    """
-    sums = weights.sum(axis=(2, 3))
-    source = np.asarray(means, np.float32).reshape(group, -1)
-    each = sums.reshape(group, -1, sums.shape[1])
-    answer: Array = np.einsum("goi,gi->go", each, source).reshape(-1)
-    return answer.astype(np.float32)

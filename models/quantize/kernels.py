@@ -137,7 +137,7 @@ def _quantized(graph: Graph) -> Graph:
     (conv,) = (node for node in graph.nodes if node.op_type == "Conv")
     names = {name for node in graph.nodes for name in (*node.input, *node.output)}
     ranges = dict.fromkeys(names, (-1.0, 7.0))
-    return insert(graph, Recipe("", "", 0, "", None, {}, (conv.output[0],), ranges, {}))
+    return insert(graph, Recipe("", "", 0, "", None, {}, (conv.output[0],), ranges, {}, {}))
 
 
 def is_depthwise(unit: Unit) -> bool:

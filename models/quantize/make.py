@@ -14,6 +14,7 @@ from models.quantize.graph import Graph, read_graph
 from models.quantize.insert import insert
 from models.quantize.recipe import Recipe
 from models.quantize.rewrite import rewrite
+from models.quantize.tune import fine_tuned
 
 
 def make(source: Path, recipe: Recipe) -> bytes:
@@ -39,12 +40,22 @@ def by_recipe(graph: Graph, recipe: Recipe) -> Graph:
         ModelError: it names what the graph does not have.
     """
     try:
-        return insert(clamp_activations(rewrite(graph, recipe.rows), recipe.clamps), recipe)
+        return finish(rewrite(graph, recipe.rows), recipe)
     except KeyError as error:
         raise ModelError(
             f"the recipe for {recipe.source} names {error}, which the model does not have; make a "
             "new recipe with --images DIR"
         ) from error
+
+
+def finish(rewritten: Graph, recipe: Recipe) -> Graph:
+    """The steps that follow on the rewrites.
+
+    Raises:
+        KeyError: the recipe names what the graph does not have.
+    """
+    clamped = clamp_activations(rewritten, recipe.clamps)
+    return insert(fine_tuned(clamped, recipe.gains, recipe.shifts), recipe)
 
 
 def content(graph: Graph) -> bytes:

@@ -31,13 +31,11 @@ class Seen:
     Args:
         low, high: the smallest and the largest value.
         values: float32 [N], drawn from all.
-        means: float32 [channels], the mean of each channel.
     """
 
     low: float
     high: float
     values: Floats
-    means: Floats
 
 
 def observe(
@@ -57,7 +55,7 @@ def observe(
         draw: draws the values that are kept.
     """
     inner = [name for name in names if name not in graph.inputs]
-    parts: dict[str, list[tuple[float, float, Floats, Floats]]] = {name: [] for name in names}
+    parts: dict[str, list[tuple[float, float, Floats]]] = {name: [] for name in names}
     count = len(graph.outputs)
     for tensor, found in zip(inputs, outputs(graph, inputs, threads, inner), strict=True):
         watched = dict(zip(inner, found[count:], strict=True))
@@ -65,8 +63,7 @@ def observe(
             array = watched.get(name, tensor).astype(np.float32, copy=False)
             flat = array.ravel()
             kept = flat[draw.integers(0, flat.size, _KEPT)]
-            means = array.reshape(array.shape[1], -1).mean(axis=1)
-            parts[name].append((float(flat.min()), float(flat.max()), kept, means))
+            parts[name].append((float(flat.min()), float(flat.max()), kept))
     return {name: _joined(some) for name, some in parts.items()}
 
 
@@ -120,8 +117,6 @@ def _rounded(low: float, high: float) -> Range:
     return round(low, _DIGITS), round(high, _DIGITS)
 
 
-def _joined(parts: list[tuple[float, float, Floats, Floats]]) -> Seen:
-    lows, highs, values, means = zip(*parts, strict=True)
-    return Seen(
-        min(lows), max(highs), np.concatenate(values), np.mean(np.stack(means), axis=0)
-    )
+def _joined(parts: list[tuple[float, float, Floats]]) -> Seen:
+    lows, highs, values = zip(*parts, strict=True)
+    return Seen(min(lows), max(highs), np.concatenate(values))

@@ -39,7 +39,8 @@ class Recipe:
         clamps: what replaces SiLU, by the convolution's output.
         int8: convolutions that run in int8, by their output; all others stay in float.
         ranges: smallest and largest value of each tensor that is quantized.
-        means: mean of each channel of the convolutions' inputs, for bias correction.
+        gains: by convolution and output channel, thousandths added to a factor of 1.
+        shifts: by convolution and output channel, thousandths added to the bias.
     """
 
     source: str
@@ -50,7 +51,8 @@ class Recipe:
     clamps: Mapping[str, Clamp]
     int8: tuple[str, ...]
     ranges: Mapping[str, tuple[float, float]]
-    means: Mapping[str, tuple[float, ...]]
+    gains: Mapping[str, tuple[int, ...]]
+    shifts: Mapping[str, tuple[int, ...]]
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
@@ -80,7 +82,8 @@ def read_recipe(path: Path) -> Recipe:
             clamps={name: Clamp(**one) for name, one in document.pop("clamps").items()},
             int8=tuple(document.pop("int8")),
             ranges={name: (low, high) for name, (low, high) in document.pop("ranges").items()},
-            means={name: tuple(values) for name, values in document.pop("means").items()},
+            gains={name: tuple(values) for name, values in document.pop("gains").items()},
+            shifts={name: tuple(values) for name, values in document.pop("shifts").items()},
         )
     except FileNotFoundError:
         raise ModelError(
@@ -92,11 +95,15 @@ def read_recipe(path: Path) -> Recipe:
         ) from error
 
 
+def _short(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
 def _dump(document: Mapping[str, Any]) -> str:
     lines = []
     for key, value in document.items():
         if isinstance(value, dict):
-            inner = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items())
+            inner = ",\n".join(f"  {json.dumps(k)}: {_short(v)}" for k, v in value.items())
             lines.append(
                 f"{json.dumps(key)}: {{\n{inner}\n }}" if inner else f"{json.dumps(key)}: {{}}"
             )

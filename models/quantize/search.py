@@ -29,7 +29,6 @@ Tensors = Sequence[NDArray[Any]]
 
 # Windows of neighbouring convolutions that are switched together while choosing.
 _WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
-_MEAN_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +69,8 @@ def fit_clamps(graph: Graph, inputs: Tensors, threads: int, draw: np.random.Gene
 def calibrated(
     graph: Graph, recipe: Recipe, inputs: Tensors, threads: int, draw: np.random.Generator,
     pick: Callable[[Seen, bool], tuple[float, float]] = least_error_range,
-    correct: bool = True,
 ) -> Recipe:  # fmt: skip
-    """The recipe with ranges and means of all tensors that its int8 part needs.
+    """The recipe with ranges of all tensors that its int8 part needs.
 
     Args:
         graph: rewritten.
@@ -81,7 +79,6 @@ def calibrated(
         threads: of one inference.
         draw: draws the values that are looked at.
         pick: the range of a tensor, given whether SiLU follows.
-        correct: whether biases are to be corrected by means.
     """
     clamped, convs = absorb_clamps(clamp_activations(graph, recipe.clamps), recipe.int8)
     chosen = in_int8(clamped, convs)
@@ -91,14 +88,8 @@ def calibrated(
     names = quantized_tensors(clamped, chosen)
     seen = observe(watched, names, inputs, threads, draw)
     before_silu = {unit.name for unit in units(clamped) if unit.product is not None}
-    sources = {unit.conv.input[0] for unit in units(clamped) if unit.name in chosen}
-    means = {
-        name: tuple(round(float(one), _MEAN_DIGITS) for one in seen[name].means)
-        for name in names
-        if name in sources and correct
-    }
     ranges = {name: pick(seen[name], name in before_silu) for name in names}
-    return replace(recipe, ranges=ranges, means=means)
+    return replace(recipe, ranges=ranges)
 
 
 def try_each(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
@@ -41,6 +41,17 @@ class Place:
     origin: Floats
     along: Floats
     into: Floats
+    _level: tuple[float, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        level = (*self.origin[:2], *self.along[:2], *self.into[:2])
+        object.__setattr__(self, "_level", tuple(float(value) for value in level))
+
+    def on_floor(self, x: float, y: float) -> tuple[float, float]:
+        """Along and into of a point of the floor; asked too often for arrays."""
+        x0, y0, along_x, along_y, into_x, into_y = self._level
+        x, y = x - x0, y - y0
+        return x * along_x + y * along_y, x * into_x + y * into_y
 
     @classmethod
     def facing(cls, middle: tuple[float, float], turn_deg: float, width: float) -> Place:

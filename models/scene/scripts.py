@@ -48,10 +48,11 @@ def walk(me: Shopper, world: Surroundings, way: list[Spot], speed: float) -> Scr
         near = 0.12 if last else 0.45
         patience = 4.0 + 2.5 * hypot(spot[0] - me.x, spot[1] - me.y) / speed
         while patience > 0:
-            if me.step(spot, speed, world.shop, world.others(me)) < near:
-                break
+            left = me.step(spot, speed, world.shop, world.others(me))
             patience -= TICK_S
             yield
+            if left < near:
+                break
 
 
 def stand(me: Shopper, seconds: float, towards: float, looks: list[Floats]) -> Script:
@@ -177,7 +178,7 @@ def _settle(me: Shopper, heading: float) -> Script:
 
 def pass_by(me: Shopper, world: Surroundings, way: list[Spot], glance: Floats | None) -> Script:
     """Come and go without stopping."""
-    speed = float(np.clip(me.rng.normal(1.15, 0.22), 0.5, 1.7)) * _pace(me)
+    speed = float(np.clip(me.rng.normal(1.1, 0.2), 0.5, 1.5)) * _pace(me)
     me.gaze = glance
     yield from walk(me, world, way, speed)
 

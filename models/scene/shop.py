@@ -72,7 +72,7 @@ class Shop:
 
 def covers(fixture: Fixture, x: float, y: float, margin: float) -> bool:
     """Whether the fixture's footprint, widened by a margin (metres), holds the point."""
-    along, into, _ = fixture.place.local(np.array([x, y, 0.0]))
+    along, into = fixture.place.on_floor(x, y)
     return -margin < along < fixture.width + margin and -margin < into < fixture.depth + margin
 
 

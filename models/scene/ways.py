@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
+from math import hypot
 
 import numpy as np
 
@@ -19,6 +20,8 @@ _FARTHEST, _FROM_CAMERA = 16.0, 1.3
 _OFF_FLOOR = 0.45
 # Where a way bends beside a fixture, metres from its ends.
 _BESIDE = 0.75
+# Points out of sight that are kept for each side.
+_DOORS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,11 +89,11 @@ class Ways:
 
     def clear(self, way: list[Spot]) -> bool:
         """Whether nothing stands in the way and the camera is not too near."""
-        eye = self.shop.camera.position[:2]
+        eye_x, eye_y, _ = self.shop.camera.position.tolist()
         return all(
-            self.shop.free(x, y, 0.2) and np.hypot(x - eye[0], y - eye[1]) > _FROM_CAMERA
+            self.shop.free(x, y, 0.2) and hypot(x - eye_x, y - eye_y) > _FROM_CAMERA
             for a, b in pairwise(way)
-            for x, y in np.linspace(a, b, 12)
+            for x, y in np.linspace(a, b, 12).tolist()
         )
 
 
@@ -108,15 +111,16 @@ def find_ways(shop: Shop, backdrop: Backdrop, fixtures: list[int]) -> Ways:
         for side in ("left", "right", "front"):
             gate = ways.gate(fixture, side, -0.6)
             outer = ways.gate(fixture, side, -shop.floor_m - 1.2)
-            near = sorted(hidden, key=lambda spot: np.hypot(spot[0] - gate[0], spot[1] - gate[1]))
-            good = [
+            near = sorted(hidden, key=lambda spot: hypot(spot[0] - gate[0], spot[1] - gate[1]))
+            good = (
                 spot
                 for spot in near
                 if _straight(shop, fixture, spot, gate, ways)
                 and _straight(shop, fixture, spot, outer, ways)
-            ][:5]
-            if good:
-                ways.doors[fixture, side] = tuple(good)
+            )
+            doors = tuple(islice(good, _DOORS))
+            if doors:
+                ways.doors[fixture, side] = doors
     return ways
 
 
@@ -125,8 +129,8 @@ def _straight(shop: Shop, fixture: int, door: Spot, gate: Spot, ways: Ways) -> b
     if not ways.clear([door, gate]):
         return False
     shelf, deep = shop.fixtures[fixture], shop.floor_m
-    for x, y in np.linspace(door, gate, 24):
-        along, into, _ = shelf.place.local(np.array([x, y, 0.0]))
+    for x, y in np.linspace(door, gate, 24).tolist():
+        along, into = shelf.place.on_floor(x, y)
         if -_OFF_FLOOR < along < shelf.width + _OFF_FLOOR and -deep - _OFF_FLOOR < into < 0:
             return False
     return True

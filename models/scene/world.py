@@ -26,7 +26,7 @@ WARM_S = 25.0
 _PASS, _VISIT = 0.44, 0.40
 _COUPLE, _WITH_CHILD, _TROLLEY, _BASKET = 0.12, 0.08, 0.12, 0.2
 # Visits to the main floor that one arrival makes on average, by the shares above.
-_VISITS_PER_ARRIVAL = 0.9
+_VISITS_PER_ARRIVAL = 1.2
 _MOST_PEOPLE = 7
 # A hand this near to a product's place takes hold of it, metres.
 _GRIP_M = 0.28

@@ -43,7 +43,7 @@ class Recipe:
 
     seed: int = 1
     images: int = 14000
-    epochs: int = 16
+    epochs: int = 14
     batch: int = 16
     rate: float = 1.5e-3
     decay: float = 1e-2

@@ -94,3 +94,9 @@ def test_a_model_with_a_wrong_hash_is_refused(folder, manifest):
     (folder / "big.onnx").write_bytes(b"other")
     with pytest.raises(ModelError, match="its SHA-256 is"):
         Runs(SITE, manifest).open("big")
+
+
+def test_a_broken_file_is_nobodys_business_where_the_site_says_how_to_run(folder, manifest):
+    (folder / "device.yaml").write_text("models: {big: {threads: many}}")
+    said = replace(SITE, runtime=RuntimeConfig(1))
+    assert Runs(said, manifest).open("big")[0].name == "big"

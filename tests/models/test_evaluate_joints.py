@@ -36,6 +36,12 @@ def test_the_torso_is_from_the_left_shoulder_to_the_right_hip_in_pixels():
     assert torso_length(person(), SIZE) == pytest.approx(50)
 
 
+def test_the_other_diagonal_does_not_measure_while_this_one_can():
+    true = person()
+    true[Keypoint.LEFT_HIP, :2] = (30 / 200, 30 / 100)
+    assert torso_length(true, SIZE) == pytest.approx(50)
+
+
 def test_a_hidden_joint_measures_the_torso_and_is_not_scored():
     true = person(LEFT_SHOULDER=1)
     assert torso_length(true, SIZE) == pytest.approx(50)

@@ -16,7 +16,6 @@ from edge_agent.manifest import (
     InputSpec,
     Limits,
     ModelEntry,
-    Supply,
     Task,
 )
 from edge_agent.observations import Frame
