@@ -87,8 +87,9 @@ def random_shop(rng: Rng, size: tuple[int, int], strong: bool = False) -> Shop:
     width = float(rng.uniform(2.2, 3.8))
     main = _main(rng, width)
     floor_m = float(rng.uniform(*FLOOR_M))
-    ceiling = float(rng.uniform(2.9, 3.9))
     camera = _camera(rng, size, width, floor_m, strong)
+    # The camera hangs below the ceiling.
+    ceiling = float(max(rng.uniform(2.9, 3.9), camera.position[2] + 0.3))
     room = _room(rng, camera, main)
     others = _others(rng, main, camera, room, floor_m)
     quads = _walls(rng, room, ceiling, main)

@@ -82,6 +82,8 @@ def set_stage(seed: int, size: tuple[int, int] = (640, 360)) -> Stage:
         sensor = Sensor(Lens.random(rng), size, noise)
         backdrop = draw_backdrop(shop, light)
         zones = zones_of(shop, backdrop, sensor)
+        if not zones:
+            continue
         ways = find_ways(shop, backdrop, [zone.fixture for zone in zones])
         if len(ways.sides(0)) < 2:
             continue

@@ -117,18 +117,21 @@ def poster(rng: Rng, width: int = 96, height: int = 64) -> Picture:
             cv2.rectangle(picture, a.tolist(), b.tolist(), colour, -1)
         else:
             cv2.circle(picture, a.tolist(), int(rng.integers(5, height // 2)), colour, -1)
-    words(rng, picture, hsv(hue + 0.5, 0.2, rng.choice([0.1, 1.0])), int(rng.integers(1, 4)))
+    words(rng, picture, hsv(hue + 0.5, 0.2, rng.choice([0.1, 1.0])), int(rng.integers(1, 3)))
     return picture
 
 
 def words(rng: Rng, picture: Picture, colour: Colour, lines: int) -> None:
     """Write lines of letters into the picture."""
     height, width = picture.shape[:2]
-    for _ in range(lines):
+    for line in range(lines):
         letters = rng.integers(ord("A"), ord("Z") + 1, int(rng.integers(3, 8)))
         text = "".join(chr(letter) for letter in letters)
-        scale = float(rng.uniform(0.5, 1.3)) * width / (20 * len(text))
-        place = int(width * rng.uniform(0.03, 0.2)), int(height * rng.uniform(0.25, 0.95))
+        # A letter of this font is 20 pixels wide and 22 high.
+        fit = min(width / (20 * len(text)), 0.8 * height / lines / 22)
+        scale = float(rng.uniform(0.6, 0.95)) * fit
+        foot = height * (line + 0.8) / lines
+        place = int(width * rng.uniform(0.03, 0.15)), int(foot)
         cv2.putText(
             picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, max(1, round(2 * scale))
         )

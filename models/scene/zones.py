@@ -101,11 +101,11 @@ def facing_corners(fixture: Fixture, slot: Slot) -> Floats:
 
 
 def zones_of(shop: Shop, backdrop: Backdrop, sensor: Sensor) -> tuple[SceneZone, ...]:
-    """The main fixture's zone, and those of other fixtures whose floor is seen as well."""
+    """The zones whose floor is well seen, the main fixture's first; none if that is not."""
     zones: list[SceneZone] = []
     for number, fixture in enumerate(shop.fixtures):
         ground = floor_of(shop, number)
-        if number > 0 and (_overlap(shop, ground) or not _floor_seen(shop, backdrop, ground)):
+        if (number > 0 and _overlap(shop, ground)) or not _floor_seen(shop, backdrop, ground):
             continue
         facings = tuple(
             (index, _fractions(shop, sensor, facing_corners(fixture, shop.slot(facing))))
@@ -114,6 +114,8 @@ def zones_of(shop: Shop, backdrop: Backdrop, sensor: Sensor) -> tuple[SceneZone,
         )
         if number > 0 and (not facings or len(zones) > 1):
             continue
+        if number > 0 and not zones:
+            break
         name = f"{fixture.style.value}-{number + 1}"
         floor = _fractions(shop, sensor, ground, 4)
         shelf = _fractions(shop, sensor, fixture.shelf_corners, 4)
@@ -150,7 +152,7 @@ def _floor_seen(shop: Shop, backdrop: Backdrop, ground: Floats) -> bool:
     )
     x, y, depth = shop.camera.project(spots).reshape(-1, 3).T
     width, height = shop.camera.width, shop.camera.height
-    edge_x, edge_y = 0.04 * width, 0.04 * height
+    edge_x, edge_y = 0.03 * width, 0.03 * height
     inside = (depth > 0.5) & (x > edge_x) & (x < width - edge_x)
     inside &= (y > edge_y) & (y < height - edge_y)
     if not inside.all():

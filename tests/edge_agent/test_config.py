@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.config import Anchor, Broker, BudgetConfig, Source, Thresholds, load_site, parse_site
+from edge_agent.config import (
+    Anchor,
+    Broker,
+    BudgetConfig,
+    Source,
+    Thresholds,
+    load_site,
+    parse_site,
+)
 from edge_agent.errors import ConfigError
 
 SITES = Path(__file__).parents[1] / "sites"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,7 @@ def played(seconds, seen=lambda t: (), fps=5.0, moved=None, occupied=lambda t: F
 
 
 def gaps(times):
-    return [round(b - a, 3) for a, b in zip(times, times[1:], strict=False)]
+    return [round(b - a, 3) for a, b in pairwise(times)]
 
 
 def test_the_first_frames_all_count():

@@ -221,9 +221,7 @@ class Steady:
     ("source", "budget", "rate"),
     [("v4l2", {}, 2), ("v4l2", {"cool": False}, 5), ("recorded", {}, 5)],
 )
-def test_a_hot_board_analyses_fewer_frames_and_says_so(
-    tmp_path, monkeypatch, source, budget, rate
-):
+def test_a_hot_board_analyses_fewer_frames_and_says_so(tmp_path, monkeypatch, source, budget, rate):
     degrees = [50.0]
     monkeypatch.setattr("edge_agent.services.vision.read_board", lambda: Board(degrees[0]))
     clock = Clock()
