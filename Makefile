@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # One lock a Python version: whatever extras are asked for, these are the versions they get.
 LOCK = locks/py$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
-EXTRAS := tflite,sink,desk,dev
+EXTRAS ?= tflite,sink,desk,models,dev
 STAMP := $(VENV)/.installed
 RIVALS := .venv-rivals/supervision/.installed .venv-rivals/trackers/.installed
 
@@ -68,7 +68,7 @@ lock: setup ## resolve the locks anew, for each Python version, x86-64 and aarch
 	$(BIN)/python -m pip install --quiet uv
 	for v in 3.11 3.12 3.13; do \
 		$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header setup.cfg pyproject.toml \
-			--extra tflite --extra sink --extra desk --extra provision --extra dev \
+			--extra tflite --extra sink --extra desk --extra provision --extra models --extra dev \
 			--python-version $$v --python-platform aarch64-manylinux_2_34 \
 			--output-file locks/py$$v.txt || exit; \
 	done

@@ -14,7 +14,7 @@ from edge_agent.errors import ModelError
 from models.quantize.graph import Graph, attribute
 from models.quantize.tune import THOUSANDTH
 
-_BYTE = 255.0
+_BYTE = 255
 _MOST_THOUSANDTHS = 10_000
 
 
@@ -73,6 +73,12 @@ class Student(nn.Module):
         )
 
 
+def run_node(student: Student, node: NodeProto, values: Mapping[str, Tensor]) -> Tensor:
+    """What one node gives out."""
+    found: Tensor = _OPERATORS[node.op_type](student, node, values)
+    return found
+
+
 def attribute_channels(graph: Graph, conv: NodeProto) -> int:
     """Output channels of a convolution, whether its weights are int8 or float."""
     name = conv.input[1]
@@ -100,13 +106,13 @@ def _thousandths(parameters: nn.ParameterDict) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _quantize(_: Student, node: NodeProto, values: Mapping[str, Tensor]) -> Tensor:
+def _quantize(student: Student, node: NodeProto, values: Mapping[str, Tensor]) -> Tensor:
     """Round to steps of 8 bits and stay in the range; the pair's other half does nothing."""
-    value, scale, zero = (values[name] for name in node.input)
-    low, high = -zero.float() * scale, (_BYTE - zero.float()) * scale
-    inside = torch.minimum(torch.maximum(value, low), high)
-    rounded = torch.round(inside / scale) * scale
-    return inside + (rounded - inside).detach()
+    scale, zero = (student._constants[name].item() for name in node.input[1:])
+    found: Tensor = torch.fake_quantize_per_tensor_affine(
+        values[node.input[0]], scale, int(zero), 0, _BYTE
+    )
+    return found
 
 
 def _dequantize(student: Student, node: NodeProto, values: Mapping[str, Tensor]) -> Tensor:
@@ -138,7 +144,7 @@ _OPERATORS: dict[str, Callable[[Student, NodeProto, Mapping[str, Tensor]], Any]]
     "Sigmoid": lambda _, node, values: torch.sigmoid(values[node.input[0]]),
     "Mul": lambda _, node, values: values[node.input[0]] * values[node.input[1]],
     "Add": lambda _, node, values: values[node.input[0]] + values[node.input[1]],
-    "Clip": lambda _, node, values: torch.maximum(values[node.input[0]], values[node.input[1]]),
+    "Clip": lambda _, node, values: values[node.input[0]].clamp(min=values[node.input[1]].item()),
     "Concat": lambda _, node, values: torch.cat(
         [values[name] for name in node.input], attribute(node, "axis")
     ),

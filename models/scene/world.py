@@ -31,7 +31,7 @@ _MOST_PEOPLE = 7
 # A hand this near to a product's place takes hold of it, metres.
 _GRIP_M = 0.28
 # Share of bare facings at which staff come.
-_BARE = 0.4
+_BARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class World:
         """A facing of the fixture that is stocked (or bare) and nobody else wants."""
         place = self.shop.fixtures[fixture].place
         along, _, _ = place.local(np.array([me.x, me.y, 0.0]))
-        reach = 0.45 if present else 9.0
+        reach = 0.9 if present else 9.0
         good = []
         for index, facing in enumerate(self.shop.facings):
             slot = self.shop.slot(facing)

@@ -30,6 +30,7 @@ def test_stages_add_up_to_the_frame_and_a_frame_is_more_than_its_models(data, tm
     words = ("bench", clip, "--site", SITE, "--rounds", "3", "--json")
     report = last_line(words, SHELFLIGHT_MODELS=str(data / "models"))
     assert report["frames"] == 30
+    assert 10 < report["detected"] < 30
     for key in ("frame_ms", "inference_ms", "overhead"):
         assert 0 < report[key]["p50"] <= report[key]["p95"]
     assert report["frame_ms"]["p50"] > report["inference_ms"]["p50"]
