@@ -6,7 +6,7 @@ Activations are uint8 with one scale a tensor, weights int8 with one scale a cha
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from onnx import NodeProto, helper
@@ -32,14 +32,21 @@ SIGMOID_RANGE = (0.0, 255 / 256)
 
 def in_int8(graph: Graph, convs: Collection[str]) -> set[str]:
     """Outputs of all nodes that run in int8, given the convolutions that do."""
+    found = followers([(node, graph.data_inputs(node)) for node in graph.nodes], convs)
+    return found - set(graph.outputs)
+
+
+def followers(
+    order: Sequence[tuple[NodeProto, list[str]]], convs: Collection[str]
+) -> set[str]:
+    """The same from nodes and what they take, for those who ask often."""
     found: set[str] = set()
-    for node in graph.nodes:
-        data = graph.data_inputs(node)
+    for node, data in order:
         if node.op_type == "Conv":
             chosen = node.output[0] in convs
         else:
             chosen = node.op_type in _FOLLOWERS and all(name in found for name in data)
-        if chosen and node.output[0] not in graph.outputs:
+        if chosen:
             found.add(node.output[0])
     return found
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.quantize.clamp import clamp_activations, fit_clamp
 from models.quantize.graph import Graph
-from models.quantize.insert import absorb_clamps, in_int8, insert, quantized_tensors
+from models.quantize.insert import absorb_clamps, followers, in_int8, insert, quantized_tensors
 from models.quantize.kernels import INTO_INT8_NS, OUT_OF_INT8_NS, TURN_US, Cost
 from models.quantize.loss import loss
 from models.quantize.observe import Seen, least_error_range, observe
@@ -26,6 +26,7 @@ from models.quantize.run import outputs
 from models.quantize.units import Unit, units
 
 Tensors = Sequence[NDArray[Any]]
+_CHANGES = (frozenset.union, frozenset.difference, frozenset.symmetric_difference)
 
 # Windows of neighbouring convolutions that are switched together while choosing.
 _WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -126,75 +127,84 @@ def try_each(
 
 
 def choose(graph: Graph, trial: Trial, price: float) -> Choice:
-    """The changes that together cost least.
+    """The changes that together cost least, by switching neighbouring convolutions together.
 
     Args:
         graph: rewritten.
         trial: what each change does.
         price: microseconds that a unit of loss is worth, > 0.
     """
+    prices = _Prices(graph, trial, price)
     order = [unit.name for unit in units(graph)]
+    windows = [
+        frozenset(order[i : i + width])
+        for width in _WINDOWS
+        for i in range(len(order) - width + 1)
+    ]
     best = frozenset[str]()
-    least = _cost(graph, trial, best, price)
+    least = prices.of(best)
     while True:
-        tries = {
-            best ^ frozenset(order[i : i + width])
-            for width in _WINDOWS
-            for i in range(len(order) - width + 1)
-        } | {
-            change(best, frozenset(order[i : i + width]))
-            for width in _WINDOWS
-            for i in range(len(order) - width + 1)
-            for change in (frozenset.union, frozenset.difference)
+        tries = {change(best, window) for window in windows for change in _CHANGES}
+        found, names = min((prices.of(one), sorted(one)) for one in tries)
+        if found >= least - 1e-6:
+            return Choice(prices.clamped(best), best)
+        least, best = found, frozenset(names)
+
+
+class _Prices:
+    """What sets of int8 convolutions cost, microseconds; loss included, at its price."""
+
+    def __init__(self, graph: Graph, trial: Trial, price: float) -> None:
+        self._trial = trial
+        self._price = price
+        self._graph = graph
+        makers = graph.makers()
+        self._tensors = [
+            (
+                makers[name].output[0] if name in makers else "",
+                [taker.output[0] for taker in takers],
+                trial.sizes[name] / 1000,
+            )
+            for name, takers in graph.takers().items()
+            if name in trial.sizes and name not in graph.constants
+        ]
+        self._fixed = sum(cost.conv for cost in trial.costs.values())
+        self._extra = {
+            name: cost.conv8 - cost.conv + price * trial.int8_loss[name]
+            for name, cost in trial.costs.items()
         }
-        found = min((_cost(graph, trial, one, price), sorted(one)) for one in tries)
-        if found[0] >= least - 1e-6:
-            return Choice(_clamped(trial, best, price), best)
-        least, best = found[0], frozenset(found[1])
+        self._order = [(node, graph.data_inputs(node)) for node in graph.nodes]
 
+    def of(self, int8: Collection[str]) -> float:
+        """Of these in int8, with clamps where they pay."""
+        total = self._fixed + sum(self._extra[name] for name in int8)
+        for name, cost in self._trial.costs.items():
+            silu = cost.silu8 if name in int8 else cost.silu
+            lost = self._trial.clamp_loss.get(name)
+            total += silu if lost is None else min(silu, self._price * lost)
+        return total + self._turns(int8)
 
-def predicted_us(graph: Graph, trial: Trial, choice: Choice) -> float:
-    """Microseconds of all units and of the turns between float and int8."""
-    total = _turns_us(graph, trial, choice.int8)
-    for name, cost in trial.costs.items():
-        total += cost.conv8 if name in choice.int8 else cost.conv
-        if name not in choice.clamped:
-            total += cost.silu8 if name in choice.int8 else cost.silu
-    return total
+    def clamped(self, int8: Collection[str]) -> frozenset[str]:
+        """The SiLUs that a clamp should stand in for."""
+        return frozenset(
+            name
+            for name, lost in self._trial.clamp_loss.items()
+            if self._price * lost
+            < (self._trial.costs[name].silu8 if name in int8 else self._trial.costs[name].silu)
+        )
 
-
-def _cost(graph: Graph, trial: Trial, int8: Collection[str], price: float) -> float:
-    total = _turns_us(graph, trial, int8)
-    for name, cost in trial.costs.items():
-        silu = cost.silu8 if name in int8 else cost.silu
-        total += cost.conv8 + price * trial.int8_loss[name] if name in int8 else cost.conv
-        total += min(silu, price * trial.clamp_loss.get(name, np.inf))
-    return total
-
-
-def _clamped(trial: Trial, int8: Collection[str], price: float) -> frozenset[str]:
-    return frozenset(
-        name
-        for name, lost in trial.clamp_loss.items()
-        if price * lost < (trial.costs[name].silu8 if name in int8 else trial.costs[name].silu)
-    )
-
-
-def _turns_us(graph: Graph, trial: Trial, int8: Collection[str]) -> float:
-    """Of tensors that are made in one format and taken in the other."""
-    chosen = in_int8(graph, int8)
-    makers, total = graph.makers(), 0.0
-    for name, takers in graph.takers().items():
-        if name in graph.constants or name not in trial.sizes:
-            continue
-        maker = makers.get(name)
-        made8 = maker is not None and maker.output[0] in chosen
-        taken8 = [taker.output[0] in chosen for taker in takers]
-        if not made8 and any(taken8):
-            total += trial.sizes[name] * INTO_INT8_NS / 1000 + TURN_US
-        if made8 and not all(taken8):
-            total += trial.sizes[name] * OUT_OF_INT8_NS / 1000 + TURN_US
-    return total
+    def _turns(self, int8: Collection[str]) -> float:
+        """Of tensors that are made in one format and taken in the other."""
+        chosen = followers(self._order, int8)
+        total = 0.0
+        for maker, takers, size in self._tensors:
+            here = maker in chosen
+            taken = [taker in chosen for taker in takers]
+            if not here and any(taken):
+                total += size * INTO_INT8_NS + TURN_US
+            if here and not all(taken):
+                total += size * OUT_OF_INT8_NS + TURN_US
+        return total
 
 
 def _rows(graph: Graph, inputs: Tensors, threads: int) -> list[NDArray[Any]]:

@@ -22,8 +22,8 @@ from models.scene.files import CLIP, LABELS, SITE, TRUTH, site_text, truth_value
 from models.scene.picture import Labels
 from models.scene.render import Clip, render
 from models.scene.stage import set_stage, tell
+from models.scene.story import Traffic
 from models.scene.truth import ClipLabels
-from models.scene.world import Traffic
 
 SIZE, FPS, SECONDS, WORKERS = (640, 360), 10.0, 60.0, 2
 

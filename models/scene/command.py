@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_agent.errors import InputError
 from models.scene.clip import FPS, SECONDS, WORKERS, Order, make
 from models.scene.contact import contact_sheet
-from models.scene.world import Traffic
+from models.scene.story import Traffic
 
 _EPILOG = """\
 Everything follows from the seed: the same call gives the same frames and the same truth, with

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_agent.errors import StorageError
 from models.scene.stage import Painter, set_stage, tell
-from models.scene.world import Traffic
+from models.scene.story import Traffic
 
 _COLUMNS = 4
 _CELL = (400, 225)

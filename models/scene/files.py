@@ -11,8 +11,8 @@ from models.scene import truth
 from models.scene.camera import Floats
 from models.scene.shop import Shop
 from models.scene.stage import Stage
+from models.scene.story import Story
 from models.scene.truth import ClipLabels
-from models.scene.world import Story
 from models.scene.zones import SceneZone
 
 CLIP, SITE, TRUTH, LABELS = "clip.mp4", "site.yaml", "truth.json", "labels.npz"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.scene.picture import Labels
 from models.scene.stage import Painter, Stage, set_stage
-from models.scene.world import Story
+from models.scene.story import Story
 
 # Frames handed to a worker at a time: long enough that a new shirt is woven rarely.
 _CHUNK = 40

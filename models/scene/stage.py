@@ -26,9 +26,10 @@ from models.scene.quads import Layer, Quad
 from models.scene.shop import Shop, random_shop
 from models.scene.shopper import HELD, TROLLEY, X, Y, act_of
 from models.scene.stance import Joint, Stance
+from models.scene.story import Story, Track, Traffic, positions
 from models.scene.things import Things, basket, draw_things, held, trolley
 from models.scene.ways import Ways, find_ways
-from models.scene.world import Story, Track, Traffic, positions, simulate
+from models.scene.world import simulate
 from models.scene.zones import SceneZone, with_facings, zones_of
 
 # Spawn keys of a seed: each kind of chance has its own, so that none disturbs another.

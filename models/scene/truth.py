@@ -16,7 +16,7 @@ from models.scene.posture import stance_of
 from models.scene.shop import Shop
 from models.scene.shopper import HAND, TICK_S, act_of
 from models.scene.stance import Joint
-from models.scene.world import Story, Track
+from models.scene.story import Story, Track
 from models.scene.zones import SceneZone
 
 # As in a site file that says nothing else.

@@ -18,7 +18,7 @@ from models.scene import clip
 from models.scene.clip import Order, make
 from models.scene.render import Clip, render
 from models.scene.stage import set_stage, tell
-from models.scene.world import Traffic
+from models.scene.story import Traffic
 
 SMALL = Order(seed=2, seconds=12, fps=5, size=(320, 180), workers=1)
 

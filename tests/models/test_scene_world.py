@@ -8,7 +8,7 @@ import pytest
 from models.scene import truth
 from models.scene.shopper import HAND, X, Y
 from models.scene.stage import set_stage, tell
-from models.scene.world import Traffic, positions
+from models.scene.story import Traffic, positions
 
 
 @pytest.fixture(scope="module")
