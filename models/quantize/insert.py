@@ -32,22 +32,24 @@ SIGMOID_RANGE = (0.0, 255 / 256)
 
 def in_int8(graph: Graph, convs: Collection[str]) -> set[str]:
     """Outputs of all nodes that run in int8, given the convolutions that do."""
-    found = followers([(node, graph.data_inputs(node)) for node in graph.nodes], convs)
-    return found - set(graph.outputs)
+    return followers(steps(graph), convs) - set(graph.outputs)
 
 
-def followers(
-    order: Sequence[tuple[NodeProto, list[str]]], convs: Collection[str]
-) -> set[str]:
-    """The same from nodes and what they take, for those who ask often."""
+def steps(graph: Graph) -> list[tuple[str, str, list[str]]]:
+    """Each node's output, operator and data inputs: what `followers` reads, again and again."""
+    return [(node.output[0], node.op_type, graph.data_inputs(node)) for node in graph.nodes]
+
+
+def followers(order: Sequence[tuple[str, str, list[str]]], convs: Collection[str]) -> set[str]:
+    """Convolutions that were chosen, and what runs in int8 because all that it takes does."""
     found: set[str] = set()
-    for node, data in order:
-        if node.op_type == "Conv":
-            chosen = node.output[0] in convs
+    for output, kind, data in order:
+        if kind == "Conv":
+            chosen = output in convs
         else:
-            chosen = node.op_type in _FOLLOWERS and all(name in found for name in data)
+            chosen = kind in _FOLLOWERS and found.issuperset(data)
         if chosen:
-            found.add(node.output[0])
+            found.add(output)
     return found
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.quantize.clamp import clamp_activations, fit_clamp
 from models.quantize.graph import Graph
-from models.quantize.insert import absorb_clamps, followers, in_int8, insert, quantized_tensors
+from models.quantize.insert import absorb_clamps, followers, in_int8, insert, quantized_tensors, steps
 from models.quantize.kernels import INTO_INT8_NS, OUT_OF_INT8_NS, TURN_US, Cost
 from models.quantize.loss import loss
 from models.quantize.observe import Seen, least_error_range, observe
@@ -142,13 +142,15 @@ def choose(graph: Graph, trial: Trial, price: float) -> Choice:
         for i in range(len(order) - width + 1)
     ]
     best = frozenset[str]()
-    least = prices.of(best)
-    while True:
-        tries = {change(best, window) for window in windows for change in _CHANGES}
-        found, names = min((prices.of(one), sorted(one)) for one in tries)
-        if found >= least - 1e-6:
-            return Choice(prices.clamped(best), best)
-        least, best = found, frozenset(names)
+    least, before = prices.of(best), float("inf")
+    while least < before:
+        before = least
+        for window in windows:
+            for change in _CHANGES:
+                tried = change(best, window)
+                if tried != best and (found := prices.of(tried)) < least - 1e-6:
+                    least, best = found, tried
+    return Choice(prices.clamped(best), best)
 
 
 class _Prices:
@@ -173,7 +175,7 @@ class _Prices:
             name: cost.conv8 - cost.conv + price * trial.int8_loss[name]
             for name, cost in trial.costs.items()
         }
-        self._order = [(node, graph.data_inputs(node)) for node in graph.nodes]
+        self._order = steps(graph)
 
     def of(self, int8: Collection[str]) -> float:
         """Of these in int8, with clamps where they pay."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -119,19 +119,18 @@ class _Chained:
 _FLIPPED = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 
-def batches(
-    store: Store, seed: int, epoch: int, size: int
-) -> Iterator[tuple[NDArray[np.uint8], list[People]]]:
-    """One epoch: uint8 [size, 192, 320, 3] RGB and the people of each; the rest is left out."""
+def batch(
+    store: Store, seed: int, epoch: int, number: int, size: int
+) -> tuple[NDArray[np.uint8], list[People]]:
+    """One batch of an epoch: uint8 [size, 192, 320, 3] RGB and the people of each picture."""
     order = np.random.default_rng([seed, epoch]).permutation(len(store))
-    for start in range(0, len(order) - size + 1, size):
-        images = np.empty((size, INPUT[1], INPUT[0], 3), np.uint8)
-        people = []
-        for row, index in enumerate(order[start : start + size]):
-            rng = np.random.default_rng([seed, epoch, int(index)])
-            images[row], found = cut(store.images[int(index)], store.people[int(index)], rng)
-            people.append(found)
-        yield images, people
+    images = np.empty((size, INPUT[1], INPUT[0], 3), np.uint8)
+    people = []
+    for row, index in enumerate(order[number * size : (number + 1) * size].tolist()):
+        rng = np.random.default_rng([seed, epoch, index])
+        images[row], found = cut(store.images[index], store.people[index], rng)
+        people.append(found)
+    return images, people
 
 
 def whole(image: NDArray[np.uint8], people: People) -> tuple[NDArray[np.uint8], People]:

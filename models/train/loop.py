@@ -5,18 +5,17 @@ from __future__ import annotations
 import copy
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from models.train.examples import INPUT, Store, batches
+from models.train.examples import INPUT, Store, batch
 from models.train.network import Network
 from models.train.targets import Targets, loss, targets
 
@@ -49,6 +48,7 @@ class Recipe:
     decay: float = 1e-2
 
 
+Batch = tuple[Tensor, dict[str, Tensor]]
 Report = Callable[[int, int, float], None]
 """Told epoch, step and smoothed loss."""
 
@@ -75,7 +75,7 @@ def train(
     first = _resume(folder, network, average, optimizer, recipe)
     for epoch in range(first, recipe.epochs):
         sums: dict[str, float] = {}
-        for step, (images, wanted) in enumerate(_prefetched(store, recipe, epoch, device)):
+        for step, (images, wanted) in enumerate(_batches(store, recipe, epoch, device)):
             done = epoch * steps + step
             for group in optimizer.param_groups:
                 group["lr"] = rate_at(done, recipe.epochs * steps, recipe.rate)
@@ -103,10 +103,9 @@ def rate_at(step: int, steps: int, highest: float) -> float:
     return float(highest * warm * (_LAST + (1 - _LAST) * cosine))
 
 
-def tensors(images: np.ndarray[Any, np.dtype[np.uint8]], device: torch.device) -> Tensor:
+def tensors(images: Tensor, device: torch.device) -> Tensor:
     """uint8 [N, H, W, 3] as the network takes it: float [N, 3, H, W], 0..1."""
-    found = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
-    return found.to(torch.float32).div_(255.0)
+    return images.to(device).permute(0, 3, 1, 2).to(torch.float32).div_(255.0)
 
 
 def _groups(network: Network, decay: float) -> list[dict[str, Any]]:
@@ -126,46 +125,35 @@ def _follow(average: Network, network: Network, share: float) -> None:
             kept.copy_(new)
 
 
-def _prefetched(
+class _Epoch(Dataset[Batch]):
+    """The batches of one round, made ready for the network."""
+
+    def __init__(self, store: Store, recipe: Recipe, epoch: int) -> None:
+        self._store, self._recipe, self._epoch = store, recipe, epoch
+
+    def __len__(self) -> int:
+        return len(self._store) // self._recipe.batch
+
+    def __getitem__(self, index: int) -> Batch:
+        images, people = batch(
+            self._store, self._recipe.seed, self._epoch, index, self._recipe.batch
+        )
+        drawn = [targets(one, *INPUT) for one in people]
+        return torch.from_numpy(images), {
+            field.name: torch.from_numpy(np.stack([getattr(one, field.name) for one in drawn]))
+            for field in fields(Targets)
+        }
+
+
+def _batches(
     store: Store, recipe: Recipe, epoch: int, device: torch.device
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Batches made by a thread while the last one is learnt from."""
-    queue: Queue[Any] = Queue(_AHEAD)
-    stop = threading.Event()
-
-    def fill() -> None:
-        try:
-            for images, people in batches(store, recipe.seed, epoch, recipe.batch):
-                if stop.is_set():
-                    return
-                drawn = [targets(one, *INPUT) for one in people]
-                stacked = {
-                    field.name: np.stack([getattr(one, field.name) for one in drawn])
-                    for field in fields(Targets)
-                }
-                queue.put((images, stacked))
-            queue.put(None)
-        except BaseException as error:
-            queue.put(error)
-            raise
-
-    thread = threading.Thread(target=fill, daemon=True)
-    thread.start()
-    try:
-        while (item := queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            images, stacked = item
-            yield (
-                tensors(images, device),
-                {name: torch.from_numpy(value).to(device) for name, value in stacked.items()},
-            )
-    finally:
-        stop.set()
-        while thread.is_alive():
-            while not queue.empty():
-                queue.get_nowait()
-            thread.join(0.05)
+    """Batches, made by a process of their own while the last one is learnt from."""
+    loader = DataLoader(
+        _Epoch(store, recipe, epoch), batch_size=None, num_workers=1, prefetch_factor=_AHEAD
+    )
+    for images, wanted in loader:
+        yield tensors(images, device), {name: one.to(device) for name, one in wanted.items()}
 
 
 def _keep(

@@ -54,7 +54,7 @@ def run(path, feed) -> list[np.ndarray]:
 
 
 def test_folding_normalization_changes_nothing(network, pictures):
-    x = tensors(pictures[0][None], torch.device("cpu"))
+    x = tensors(torch.from_numpy(pictures[0][None]), torch.device("cpu"))
     with torch.no_grad():
         for plain, folded in zip(network(x), fold(network)(x), strict=True):
             np.testing.assert_allclose(plain.numpy(), folded.numpy(), atol=1e-3)
@@ -64,7 +64,7 @@ def test_eight_bits_take_pixels_as_they_are_and_say_almost_the_same(files, netwo
     for picture in pictures:
         assert picture.shape == SHAPE
         with torch.no_grad():
-            wanted = network(tensors(picture[None], torch.device("cpu")))
+            wanted = network(tensors(torch.from_numpy(picture[None]), torch.device("cpu")))
         found = run(files / "int8.onnx", picture[None])
         for ours, true in zip(found, wanted, strict=True):
             assert ours.shape == true.shape
