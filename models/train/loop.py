@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from models.train.examples import INPUT, Store, batch
+from models.train.loss import loss
 from models.train.network import Network
-from models.train.targets import Targets, loss, targets
+from models.train.targets import Targets, targets
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 # Steps over which the learning rate rises, and share of it that the last step still has.

@@ -15,12 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-JOINTS = 17
-GRID_STRIDE, MAP_STRIDE = 8, 4
-# Channels of the grid: person, four sides, two offsets a joint.
-PERSON, SIDES, OFFSETS = slice(0, 1), slice(1, 5), slice(5, 5 + 2 * JOINTS)
-# What a cell says is in grid cells; offsets are scaled so that weights stay near 1.
-OFFSET_SCALE = 4.0
+from models.train.layout import JOINTS, OFFSETS, PERSON, SIDES
+
 # Prior of a peak (Lin et al. 2017, focal loss): without it the first steps drown in empty cells.
 _PRIOR_LOGIT = -4.6
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
 from edge_agent.detector import build_detector
 from edge_agent.manifest import (
@@ -19,11 +18,8 @@ from edge_agent.manifest import (
     Task,
 )
 from edge_agent.observations import Frame
-
-torch = pytest.importorskip("torch")
-
-from models.train.examples import INPUT  # noqa: E402
-from models.train.targets import CHEST, LEAST_VISIBLE, People, targets  # noqa: E402
+from models.train.examples import INPUT
+from models.train.targets import CHEST, LEAST_VISIBLE, People, targets
 
 WIDTH, HEIGHT = INPUT
 # The part of the input that a 16:9 picture fills.
