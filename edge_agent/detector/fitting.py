@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
-import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.manifest import InputSpec
 from edge_agent.observations import Frame
-from edge_agent.tensor import InputTensor, PictureReader
+from edge_agent.tensor import InputTensor
 
 
 class Fitting:
@@ -22,30 +20,19 @@ class Fitting:
 
     def __init__(self, spec: InputSpec) -> None:
         self._spec = spec
-        self._reader = PictureReader(spec.colour)
         self._tensor = InputTensor(spec)
-        self._fitted: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """Width and height of the model's input, pixels."""
-        return self._spec.width, self._spec.height
+        self._size = (0, 0)
 
     def __call__(self, frame: Frame) -> NDArray[Any]:
         """The model's input: the frame fitted into the top left, padding right and below.
 
         The array is the same one at each call.
         """
-        width, height = fitted_size(frame, self._spec)
-        if self._fitted.shape[:2] != (height, width):
-            self._fitted = np.empty((height, width, 3), np.uint8)
+        size = fitted_size(frame, self._spec)
+        if size != self._size:
+            self._size = size
             self._tensor.clear()
-        picture, colour = self._reader.read(frame)
-        if picture.shape[:2] == (height, width):
-            self._tensor.write(picture, colour)
-        else:
-            cv2.resize(picture, (width, height), dst=self._fitted, interpolation=cv2.INTER_LINEAR)
-            self._tensor.write(self._fitted, colour)
+        self._tensor.fit(frame, *size)
         return self._tensor.array
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from edge_agent.errors import ModelError
 from edge_agent.manifest import Task, load
-from edge_agent.observations import Frame
+from edge_agent.observations import Detections, Frame
 from models.evaluate.candidate import Candidate, open_candidates
 from models.evaluate.matching import Found, People, match
 from models.quantize.pictures import read_pictures
@@ -79,35 +80,40 @@ def agreement(wanted: Found, found: Found, score: float = _SCORE, iou: float = _
     return Agreement(int((taken >= 0).sum()), len(theirs.boxes), len(ours.boxes))
 
 
-def time_ratio(
-    one: Callable[[], object],
-    other: Callable[[], object],
-    rounds: int,
+def found_in(detections: Detections) -> Found:
+    """What a detector found, best first."""
+    order = np.argsort(-detections.scores, kind="stable")
+    return Found(detections.boxes[order], detections.scores[order])
+
+
+def time_in_turn(
+    one: Callable[[], object], other: Callable[[], object], rounds: int,
     now: Callable[[], float] = time.perf_counter,
-) -> tuple[float, float, float]:
+) -> list[tuple[float, float]]:  # fmt: skip
     """Time both in turn, so that what else the machine does falls on both.
 
     Args:
-        one, other: called ``rounds`` times each, the order swapped each time.
-        rounds: at least 1.
+        one, other: called ``rounds`` times each; who is first changes each time.
+        rounds: how often.
         now: seconds.
 
     Returns:
-        Median of the ratios of pairs (one / other), and the medians of both, seconds.
+        Seconds of both, a pair a round.
     """
+
+    def timed(call: Callable[[], object]) -> float:
+        start = now()
+        call()
+        return now() - start
+
     pairs = []
     for turn in range(rounds):
-        took = {}
-        for which in ((one, other), (other, one))[turn % 2]:
-            start = now()
-            which()
-            took[which] = now() - start
-        pairs.append((took[one], took[other]))
-    return (
-        median(a / b for a, b in pairs),
-        median(a for a, _ in pairs),
-        median(b for _, b in pairs),
-    )
+        if turn % 2:
+            second = timed(other)
+            pairs.append((timed(one), second))
+        else:
+            pairs.append((timed(one), timed(other)))
+    return pairs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,21 +148,21 @@ def main(args: argparse.Namespace) -> int:
     if args.rounds < 1:
         raise ModelError(f"--rounds is {args.rounds}; 1 or more is allowed")
     frames = [picture.frame for picture in read_pictures(args.images)]
-    ours, theirs = open_candidates([args.name, args.reference], manifest, _THREADS) * (
-        2 if args.name == args.reference else 1
-    )
-    console = Console(stderr=True)
-    total = _compare(ours, theirs, track(frames, args.name, console=console, transient=True),
-                     args.score)  # fmt: skip
-    ratio, our_s, their_s = _timed(ours, theirs, frames, args.rounds)
+    (theirs,) = open_candidates([args.reference], manifest, _THREADS)
+    (ours,) = open_candidates([args.name], manifest, _THREADS)
+    total, pairs = Agreement(0, 0, 0), []
+    for frame in track(frames, args.name, console=Console(stderr=True), transient=True):
+        total += agreement(theirs.people(frame), ours.people(frame), args.score)
+        pairs += _timed(ours, theirs, frame, args.rounds)
+    ratio = median(a / b for a, b in pairs)
     found = {
         "recall": round(total.recall, 4),
         "precision": round(total.precision, 4),
         "time_ratio": round(ratio, 4),
         **asdict(total),
         "images": len(frames),
-        "ms": round(our_s * 1000, 3),
-        "reference_ms": round(their_s * 1000, 3),
+        "ms": round(median(a for a, _ in pairs) * 1000, 3),
+        "reference_ms": round(median(b for _, b in pairs) * 1000, 3),
     }
     print(
         f"{args.name} beside {args.reference} on {len(frames)} pictures, score >= {args.score:g}, "
@@ -170,27 +176,11 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _compare(ours: Candidate, theirs: Candidate, frames: object, score: float) -> Agreement:
-    total = Agreement(0, 0, 0)
-    for frame in frames:  # type: ignore[attr-defined]
-        total += agreement(theirs.people(frame), ours.people(frame), score)
-    return total
-
-
 def _timed(
-    ours: Candidate, theirs: Candidate, frames: Sequence[Frame], rounds: int
-) -> tuple[float, float, float]:
-    """Bare inference of both models, over all pictures."""
-    turns = iter([frame for frame in frames for _ in range(rounds)])
-    found = []
-    for frame in turns:
-        a, b = ours.detector.prepare(frame), theirs.detector.prepare(frame)
-        found.append(
-            time_ratio(lambda a=a: ours.detector.runtime(a), lambda b=b: theirs.detector.runtime(b), 2)  # type: ignore[misc]
-        )
-    ratios, our_s, their_s = zip(*found, strict=True)
-    return median(ratios), median(our_s), median(their_s)
-
-
-if __name__ == "__main__":
-    raise SystemExit("run: python -m models evaluate agreement")
+    ours: Candidate, theirs: Candidate, frame: Frame, rounds: int
+) -> list[tuple[float, float]]:
+    """Bare inference of both on one picture."""
+    mine, other = ours.detector.prepare(frame), theirs.detector.prepare(frame)
+    return time_in_turn(
+        lambda: ours.detector.runtime(mine), lambda: theirs.detector.runtime(other), rounds
+    )

@@ -124,16 +124,16 @@ def _committed(args: argparse.Namespace, entry: ModelEntry, target: ModelEntry |
         return Path(args.recipe)
     found = recipe_path(target) if target is not None else None
     if found is None:
-        raise ModelError(f"there is no committed recipe for {entry.name}; develop one: --images DIR")
+        raise ModelError(
+            f"there is no committed recipe for {entry.name}; develop one: --images DIR"
+        )
     return found
 
 
 def _settings(args: argparse.Namespace) -> Settings:
     if args.price <= 0 or args.steps < 0 or args.threads < 1:
         raise InputError("--price is above 0, --steps 0 or more, --threads 1 or more")
-    return Settings(
-        price=args.price, steps=args.steps, threads=args.threads, seed=args.seed
-    )
+    return Settings(price=args.price, steps=args.steps, threads=args.threads, seed=args.seed)
 
 
 def _empty(entry: ModelEntry, source: Path, pictures: list[Picture]) -> Recipe:

@@ -75,9 +75,7 @@ def develop(
     every = units(rewritten)
     if not measured.costs:
         with bar("time of each layer", len(every)) as report:
-            measured.costs.update(
-                kernels.measure(rewritten, every, rewritten.shapes(), report)
-            )
+            measured.costs.update(kernels.measure(rewritten, every, rewritten.shapes(), report))
     clamps = search.fit_clamps(rewritten, inputs, settings.threads, draw)
     some = inputs[:: max(1, len(inputs) // settings.tried_on)]
     with bar("each change alone", len(clamps) + len(every)) as report:

@@ -208,8 +208,11 @@ class _Inserter:
             self._graph.constants[f"{name}_zero"] = np.zeros(len(steps), values.dtype)
             nodes.append(
                 helper.make_node(
-                    "DequantizeLinear", [f"{name}_q", f"{name}_scale", f"{name}_zero"], [name],
-                    name=f"{name}_DQ", axis=0,
+                    "DequantizeLinear",
+                    [f"{name}_q", f"{name}_scale", f"{name}_zero"],
+                    [name],
+                    name=f"{name}_DQ",
+                    axis=0,
                 )  # fmt: skip
             )
             if len(made.input) > place:

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from models.quantize.clamp import clamp_activations, fit_clamp
 from models.quantize.graph import Graph
-from models.quantize.insert import absorb_clamps, followers, in_int8, insert, quantized_tensors, steps
+from models.quantize.insert import (
+    absorb_clamps,
+    followers,
+    in_int8,
+    insert,
+    quantized_tensors,
+    steps,
+)
 from models.quantize.kernels import INTO_INT8_NS, OUT_OF_INT8_NS, TURN_US, Cost
 from models.quantize.loss import loss
 from models.quantize.observe import Seen, least_error_range, observe
@@ -137,9 +144,7 @@ def choose(graph: Graph, trial: Trial, price: float) -> Choice:
     prices = _Prices(graph, trial, price)
     order = [unit.name for unit in units(graph)]
     windows = [
-        frozenset(order[i : i + width])
-        for width in _WINDOWS
-        for i in range(len(order) - width + 1)
+        frozenset(order[i : i + width]) for width in _WINDOWS for i in range(len(order) - width + 1)
     ]
     best = frozenset[str]()
     least, before = prices.of(best), float("inf")

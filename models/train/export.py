@@ -89,7 +89,7 @@ def quantize(fp32: Path, path: Path, images: Sequence[NDArray[np.uint8]]) -> Non
     os.replace(aside, path)
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
+class _Reader(CalibrationDataReader):
     def __init__(self, images: Sequence[NDArray[np.uint8]]) -> None:
         self._images = self._feeds(images)
 

@@ -69,7 +69,7 @@ def train(
     torch.manual_seed(recipe.seed)
     torch.use_deterministic_algorithms(True)
     network = Network()
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device, memory_format=torch.channels_last)
     average: Network = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(_groups(network, recipe.decay), lr=recipe.rate)
     steps = len(store) // recipe.batch
@@ -83,7 +83,7 @@ def train(
             network.train()
             total, parts = loss(network(images), wanted)
             optimizer.zero_grad()
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
             optimizer.step()
             _follow(average, network, min(_EMA, done / (done + 50)))

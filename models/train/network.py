@@ -80,10 +80,10 @@ class Network(nn.Module):
         self.map_head = nn.Conv2d(24, JOINTS, 1)
         for head in (self.grid_head, self.map_head):
             nn.init.normal_(head.weight, std=0.01)
-            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
-        nn.init.constant_(self.grid_head.bias[PERSON], _PRIOR_LOGIT)  # type: ignore[index]
-        nn.init.constant_(self.grid_head.bias[SIDES], 2.0)  # type: ignore[index]
-        nn.init.constant_(self.map_head.bias, _PRIOR_LOGIT)  # type: ignore[arg-type]
+            nn.init.zeros_(head.bias)
+        nn.init.constant_(self.grid_head.bias[PERSON], _PRIOR_LOGIT)
+        nn.init.constant_(self.grid_head.bias[SIDES], 2.0)
+        nn.init.constant_(self.map_head.bias, _PRIOR_LOGIT)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Grid and maps of some pictures."""
@@ -113,5 +113,5 @@ def fold(network: Network) -> Network:
             module[1] = nn.Identity()
         elif isinstance(module, Residual):
             module.second = torch.nn.utils.fuse_conv_bn_eval(module.second, module.norm)
-            module.norm = nn.Identity()  # type: ignore[assignment]
+            module.norm = nn.Identity()
     return folded
