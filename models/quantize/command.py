@@ -28,7 +28,7 @@ from models.quantize.folds import score_folds
 from models.quantize.graph import read_graph
 from models.quantize.make import make, put
 from models.quantize.pictures import Picture, fingerprint, read_pictures, tensors
-from models.quantize.recipe import Recipe, read_recipe, write_recipe
+from models.quantize.recipe import Recipe, empty_recipe, read_recipe, write_recipe
 from models.quantize.rewrite import rewrite
 
 # Of a YOLOX row, what the unit's decoder reads: the box, objectness, and the first class, person.
@@ -138,9 +138,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 def _empty(entry: ModelEntry, source: Path, pictures: list[Picture]) -> Recipe:
     rows = _ROWS if entry.decoder is Decoder.YOLOX else None
-    return Recipe(
-        entry.name, digest(source), len(pictures), fingerprint(pictures), rows, {}, (), {}, {}, {}
-    )
+    return empty_recipe(entry.name, digest(source), len(pictures), fingerprint(pictures), rows)
 
 
 def _developed(

@@ -40,7 +40,7 @@ class Lesson:
 
     steps: int = 400
     batch: int = 4
-    rate: float = 3e-3
+    rate: float = 6e-4
     threads: int = 2
 
 
@@ -65,7 +65,9 @@ def distil(
     torch.set_num_threads(lesson.threads)
     student = Student(finish(rewritten, recipe))
     optimiser = torch.optim.Adam(student.parameters(), lr=lesson.rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, lesson.steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, lesson.rate, total_steps=lesson.steps, pct_start=0.15
+    )
     teacher = session(rewritten.model().SerializeToString(), lesson.threads)
     for _ in range(lesson.steps):
         chosen = draw.integers(0, len(inputs), lesson.batch)
@@ -77,7 +79,11 @@ def distil(
         optimiser.step()
         schedule.step()
         report(float(lost.detach()))
-    return replace(recipe, gains=student.gains(), shifts=student.shifts())
+    shifts = {
+        name: tuple(a + b for a, b in zip(recipe.shifts.get(name, (0,) * len(more)), more, strict=True))
+        for name, more in student.shifts().items()
+    }
+    return replace(recipe, gains=student.gains(), shifts=shifts)
 
 
 def changed(picture: NDArray[Any], draw: np.random.Generator) -> NDArray[np.float32]:

@@ -178,6 +178,13 @@ def attribute(node: NodeProto, name: str, default: Any = None) -> Any:
     return default
 
 
+def set_attribute(node: NodeProto, name: str, value: Any) -> None:
+    """Give a node an attribute, in place of the one that it may have."""
+    kept = [one for one in node.attribute if one.name != name]
+    del node.attribute[:]
+    node.attribute.extend([*kept, helper.make_attribute(name, value)])
+
+
 def scalar(value: float) -> Array:
     """A float32 constant without axes."""
     return np.array(value, np.float32)

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.quantize.graph import Graph, attribute
 from models.quantize.insert import insert
-from models.quantize.recipe import Recipe
+from models.quantize.recipe import empty_recipe
 from models.quantize.run import session
 from models.quantize.units import Unit
 
@@ -137,7 +137,7 @@ def _quantized(graph: Graph) -> Graph:
     (conv,) = (node for node in graph.nodes if node.op_type == "Conv")
     names = {name for node in graph.nodes for name in (*node.input, *node.output)}
     ranges = dict.fromkeys(names, (-1.0, 7.0))
-    return insert(graph, Recipe("", "", 0, "", None, {}, (conv.output[0],), ranges, {}, {}))
+    return insert(graph, replace(empty_recipe("", "", 0, "", None), int8=(conv.output[0],), ranges=ranges))
 
 
 def is_depthwise(unit: Unit) -> bool:

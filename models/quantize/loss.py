@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 
 # Columns of a YOLOX row, see edge_agent's detector.
-_BOX, _OBJECTNESS, _PERSON = slice(0, 4), 4, 5
+BOX, OBJECTNESS, PERSON = slice(0, 4), 4, 5
 # Cells that may become a detection: those that either model gives at least this score.
-_LIKELY = 0.1
+LIKELY = 0.1
 # A box 0.3 cells off still overlaps; a score 0.3 off is another detection.
-_BOX_WEIGHT = 0.02
+BOX_WEIGHT = 0.02
 
 
 def loss(wanted: Sequence[Floats], found: Sequence[Floats]) -> float:
@@ -30,10 +30,10 @@ def loss(wanted: Sequence[Floats], found: Sequence[Floats]) -> float:
     total, cells = 0.0, 0
     for ours, theirs in zip(wanted, found, strict=True):
         a, b = ours[0], theirs[0]
-        score_a = a[:, _OBJECTNESS] * a[:, _PERSON]
-        score_b = b[:, _OBJECTNESS] * b[:, _PERSON]
-        likely = (score_a >= _LIKELY) | (score_b >= _LIKELY)
+        score_a = a[:, OBJECTNESS] * a[:, PERSON]
+        score_b = b[:, OBJECTNESS] * b[:, PERSON]
+        likely = (score_a >= LIKELY) | (score_b >= LIKELY)
         total += float(((score_a - score_b)[likely] ** 2).sum())
-        total += _BOX_WEIGHT * float(((a - b)[likely, _BOX] ** 2).mean(axis=1).sum())
+        total += BOX_WEIGHT * float(((a - b)[likely, BOX] ** 2).mean(axis=1).sum())
         cells += int(likely.sum())
     return total / max(1, cells)

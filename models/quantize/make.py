@@ -12,6 +12,7 @@ from edge_agent.manifest import digest, record_path
 from models.quantize.clamp import clamp_activations
 from models.quantize.graph import Graph, read_graph
 from models.quantize.insert import insert
+from models.quantize.prune import pruned
 from models.quantize.recipe import Recipe
 from models.quantize.rewrite import rewrite
 from models.quantize.tune import fine_tuned
@@ -54,7 +55,7 @@ def finish(rewritten: Graph, recipe: Recipe) -> Graph:
     Raises:
         KeyError: the recipe names what the graph does not have.
     """
-    clamped = clamp_activations(rewritten, recipe.clamps)
+    clamped = clamp_activations(pruned(rewritten, recipe.dropped), recipe.clamps)
     return insert(fine_tuned(clamped, recipe.gains, recipe.shifts), recipe)
 
 

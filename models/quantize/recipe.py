@@ -39,8 +39,9 @@ class Recipe:
         clamps: what replaces SiLU, by the convolution's output.
         int8: convolutions that run in int8, by their output; all others stay in float.
         ranges: smallest and largest value of each tensor that is quantized.
-        gains: by convolution and output channel, thousandths added to a factor of 1.
-        shifts: by convolution and output channel, thousandths added to the bias.
+        dropped: channels that are left out, by the convolution's output.
+        gains: by convolution and output channel, 1e-4 added to a factor of 1.
+        shifts: by convolution and output channel, 1e-4 added to the bias.
     """
 
     source: str
@@ -51,8 +52,16 @@ class Recipe:
     clamps: Mapping[str, Clamp]
     int8: tuple[str, ...]
     ranges: Mapping[str, tuple[float, float]]
+    dropped: Mapping[str, tuple[int, ...]]
     gains: Mapping[str, tuple[int, ...]]
     shifts: Mapping[str, tuple[int, ...]]
+
+
+def empty_recipe(
+    source: str, source_sha256: str, pictures: int, pictures_sha256: str, rows: int | None
+) -> Recipe:
+    """A recipe that changes nothing yet."""
+    return Recipe(source, source_sha256, pictures, pictures_sha256, rows, {}, (), {}, {}, {}, {})
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
@@ -82,8 +91,9 @@ def read_recipe(path: Path) -> Recipe:
             clamps={name: Clamp(**one) for name, one in document.pop("clamps").items()},
             int8=tuple(document.pop("int8")),
             ranges={name: (low, high) for name, (low, high) in document.pop("ranges").items()},
-            gains={name: tuple(values) for name, values in document.pop("gains").items()},
-            shifts={name: tuple(values) for name, values in document.pop("shifts").items()},
+            dropped=_tuples(document.pop("dropped")),
+            gains=_tuples(document.pop("gains")),
+            shifts=_tuples(document.pop("shifts")),
         )
     except FileNotFoundError:
         raise ModelError(
@@ -97,6 +107,10 @@ def read_recipe(path: Path) -> Recipe:
 
 def _short(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+def _tuples(found: dict[str, list[int]]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(int(one) for one in values) for name, values in found.items()}
 
 
 def _dump(document: Mapping[str, Any]) -> str:

@@ -30,6 +30,7 @@ from models.quantize.loss import loss
 from models.quantize.observe import Seen, least_error_range, observe
 from models.quantize.recipe import Clamp, Recipe
 from models.quantize.run import outputs
+from models.quantize.tune import fine_tuned
 from models.quantize.units import Unit, units
 
 Tensors = Sequence[NDArray[Any]]
@@ -81,20 +82,18 @@ def calibrated(
     """The recipe with ranges of all tensors that its int8 part needs.
 
     Args:
-        graph: rewritten.
-        recipe: its clamps and int8 are read.
+        graph: rewritten and pruned.
+        recipe: its clamps, int8, gains and shifts are read.
         inputs: one per picture.
         threads: of one inference.
         draw: draws the values that are looked at.
         pick: the range of a tensor, given whether SiLU follows.
     """
-    clamped, convs = absorb_clamps(clamp_activations(graph, recipe.clamps), recipe.int8)
+    tuned = fine_tuned(clamp_activations(graph, recipe.clamps), recipe.gains, recipe.shifts)
+    clamped, convs = absorb_clamps(tuned, recipe.int8)
     chosen = in_int8(clamped, convs)
-    # Where a clamp is absorbed, values below its floor saturate: what is looked at is the
-    # clamp's output, which the graph with clamps has and this one gives as the convolution's.
-    watched = clamp_activations(graph, recipe.clamps)
     names = quantized_tensors(clamped, chosen)
-    seen = observe(watched, names, inputs, threads, draw)
+    seen = observe(tuned, names, inputs, threads, draw)
     before_silu = {unit.name for unit in units(clamped) if unit.product is not None}
     ranges = {name: pick(seen[name], name in before_silu) for name in names}
     return replace(recipe, ranges=ranges)

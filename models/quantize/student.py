@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from onnx import NodeProto
 from torch import Tensor, nn
+from torch.nn import functional
 
 from edge_agent.errors import ModelError
 from models.quantize.graph import Graph, attribute
-from models.quantize.tune import THOUSANDTH
+from models.quantize.tune import STEP
 
 _BYTE = 255
-_MOST_THOUSANDTHS = 10_000
+_MOST = 10_000
 
 
 class Student(nn.Module):
@@ -35,7 +35,7 @@ class Student(nn.Module):
                 f"operators that cannot be fine-tuned through: {', '.join(sorted(unknown))}"
             )
         self._graph = graph
-        self._constants = {k: torch.from_numpy(v.copy()) for k, v in graph.constants.items()}
+        self.constants = {k: torch.from_numpy(v.copy()) for k, v in graph.constants.items()}
         convs = [node for node in graph.nodes if node.op_type == "Conv"]
         channels = {node.name: attribute_channels(graph, node) for node in convs}
         self._gains = _parameters(channels)
@@ -43,19 +43,19 @@ class Student(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Rows for a batch of inputs."""
-        values: dict[str, Tensor] = dict(self._constants)
+        values: dict[str, Tensor] = dict(self.constants)
         values[self._graph.inputs[0]] = pictures
         for node in self._graph.nodes:
             values[node.output[0]] = _OPERATORS[node.op_type](self, node, values)
         return values[self._graph.outputs[0]]
 
     def gains(self) -> dict[str, tuple[int, ...]]:
-        """Thousandths by convolution and channel."""
-        return _thousandths(self._gains)
+        """Steps by convolution and channel."""
+        return _whole(self._gains)
 
     def shifts(self) -> dict[str, tuple[int, ...]]:
-        """Thousandths by convolution and channel."""
-        return _thousandths(self._shifts)
+        """Steps by convolution and channel."""
+        return _whole(self._shifts)
 
     def convolve(self, node: NodeProto, values: Mapping[str, Tensor]) -> Tensor:
         """A convolution with its gains and shifts."""
@@ -63,7 +63,7 @@ class Student(nn.Module):
         bias = values[node.input[2]] if len(node.input) > 2 else 0.0
         pads = attribute(node, "pads", [0, 0, 0, 0])
         key = _key(node.name)
-        return F.conv2d(
+        return functional.conv2d(
             values[node.input[0]],
             weights * (1 + self._gains[key])[:, None, None, None],
             bias + self._shifts[key],
@@ -98,17 +98,17 @@ def _key(name: str) -> str:
     return "conv:" + name.replace(".", "·")
 
 
-def _thousandths(parameters: nn.ParameterDict) -> dict[str, tuple[int, ...]]:
+def _whole(parameters: nn.ParameterDict) -> dict[str, tuple[int, ...]]:
     found = {}
     for key, one in parameters.items():
-        whole = (one.detach() / THOUSANDTH).round().clamp(-_MOST_THOUSANDTHS, _MOST_THOUSANDTHS)
+        whole = (one.detach() / STEP).round().clamp(-_MOST, _MOST)
         found[key.removeprefix("conv:").replace("·", ".")] = tuple(int(v) for v in whole.tolist())
     return found
 
 
 def _quantize(student: Student, node: NodeProto, values: Mapping[str, Tensor]) -> Tensor:
     """Round to steps of 8 bits and stay in the range; the pair's other half does nothing."""
-    scale, zero = (student._constants[name].item() for name in node.input[1:])
+    scale, zero = (student.constants[name].item() for name in node.input[1:])
     found: Tensor = torch.fake_quantize_per_tensor_affine(
         values[node.input[0]], scale, int(zero), 0, _BYTE
     )
@@ -117,7 +117,7 @@ def _quantize(student: Student, node: NodeProto, values: Mapping[str, Tensor]) -
 
 def _dequantize(student: Student, node: NodeProto, values: Mapping[str, Tensor]) -> Tensor:
     value = values[node.input[0]]
-    if node.input[0] not in student._constants:
+    if node.input[0] not in student.constants:
         return value
     scale = values[node.input[1]]
     return value.float() * scale.reshape(-1, *([1] * (value.dim() - 1)))
@@ -126,7 +126,7 @@ def _dequantize(student: Student, node: NodeProto, values: Mapping[str, Tensor])
 def _pool(_: Student, node: NodeProto, values: Mapping[str, Tensor]) -> Tensor:
     size = attribute(node, "kernel_shape")
     strides, pads = attribute(node, "strides", [1, 1]), attribute(node, "pads", [0, 0, 0, 0])
-    return F.max_pool2d(values[node.input[0]], size, strides, pads[:2])
+    return functional.max_pool2d(values[node.input[0]], size, strides, pads[:2])
 
 
 def _reshape(_: Student, node: NodeProto, values: Mapping[str, Tensor]) -> Tensor:
@@ -136,7 +136,7 @@ def _reshape(_: Student, node: NodeProto, values: Mapping[str, Tensor]) -> Tenso
 
 
 def _enlarge(_: Student, node: NodeProto, values: Mapping[str, Tensor]) -> Tensor:
-    return F.interpolate(values[node.input[0]], scale_factor=2, mode="nearest")
+    return functional.interpolate(values[node.input[0]], scale_factor=2, mode="nearest")
 
 
 _OPERATORS: dict[str, Callable[[Student, NodeProto, Mapping[str, Tensor]], Any]] = {

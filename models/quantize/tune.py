@@ -16,7 +16,8 @@ import numpy as np
 from models.quantize.graph import Graph
 from models.quantize.rewrite import weights_of
 
-THOUSANDTH = 1e-3
+# What gains and shifts are counted in.
+STEP = 1e-4
 
 
 def fine_tuned(
@@ -37,8 +38,8 @@ def fine_tuned(
         conv = by_name[name]
         weights, bias = weights_of(made, conv)
         zeros = (0,) * len(bias)
-        factor = 1 + np.array(gains.get(name, zeros), np.float32) * np.float32(THOUSANDTH)
-        added = np.array(shifts.get(name, zeros), np.float32) * np.float32(THOUSANDTH)
+        factor = 1 + np.array(gains.get(name, zeros), np.float32) * np.float32(STEP)
+        added = np.array(shifts.get(name, zeros), np.float32) * np.float32(STEP)
         made.constants[f"{conv.output[0]}_tw"] = weights * factor[:, None, None, None]
         made.constants[f"{conv.output[0]}_tb"] = bias + added
         del conv.input[1:]

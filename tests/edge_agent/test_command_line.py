@@ -62,13 +62,14 @@ def test_check_tells_every_mistake_and_exits_2(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_site_without_models_names_those_there_are(tmp_path):
+def test_a_site_without_models_gets_as_far_as_its_clip_with_the_built_in_one(tmp_path):
     path = tmp_path / "site.yaml"
     path.write_text("unit: {id: a}\ncamera: {path: clip.mp4}\nzones: [{name: z}]\n")
-    done = agent("vision", "--site", path, "--state", tmp_path)
+    nothing = {"SHELFLIGHT_MODELS": str(tmp_path / "empty")}
+    done = agent("replay", "clip.mp4", "--site", path, env=nothing)
     assert done.returncode == 2
-    assert "models.detector: is missing" in done.stderr
-    assert "yolox-nano" in done.stderr
+    assert "clip.mp4 does not exist" in done.stderr
+    assert "model" not in done.stderr
 
 
 def test_a_missing_model_says_how_to_get_it(tmp_path):
