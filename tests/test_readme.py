@@ -74,11 +74,27 @@ def test_make_run_on_a_recording_ends_with_its_visits_in_the_sink(data, tmp_path
     assert "3 visits in the sink" in done.stdout
 
 
-def test_make_run_without_a_recording_says_what_to_type():
+def test_make_run_alone_counts_in_a_shop_of_its_own(tmp_path):
+    """Nothing brought along: no model, no recording, no network."""
+    words = ("demo", "--seconds", "15", "--state", tmp_path / "run")
     done = subprocess.run(
-        [sys.executable, "-m", "edge_agent", "demo"],
+        [sys.executable, "-m", "edge_agent", *map(str, words)],
+        cwd=ROOT, capture_output=True, text=True, timeout=200,
+        env={**os.environ, "SHELFLIGHT_MODELS": str(tmp_path / "no models")},
+    )  # fmt: skip
+    # 1 where so short a scene is not counted to within a twentieth.
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    assert "in the sink" in done.stdout
+    (row,) = [line for line in done.stdout.splitlines() if " all " in line]
+    _, true, counted, _ = (cell.strip() for cell in row.strip("\u2502").split("\u2502"))
+    assert int(true) > 0
+    assert int(counted) > 0
+
+
+def test_a_recording_without_its_site_is_refused():
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_agent", "demo", "--clip", "clip.mp4"],
         cwd=ROOT, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "make run CLIP=" in done.stderr
-    assert "MODELS=" in done.stderr
+    assert "CLIP and SITE belong together" in done.stderr
