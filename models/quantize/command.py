@@ -66,10 +66,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="microseconds that a unit of loss is worth: higher is more faithful and slower "
         f"(default {default.price:g})",
     )  # fmt: skip
-    parser.add_argument(
-        "--steps", type=int, default=default.steps, metavar="N",
-        help=f"of fine-tuning; 0 needs no PyTorch (default {default.steps})",
-    )  # fmt: skip
     parser.add_argument("--threads", type=int, default=default.threads, help="default 1")
     parser.add_argument("--seed", type=int, default=default.seed, help="of all that is drawn")
     parser.epilog = _EPILOG
@@ -131,8 +127,8 @@ def _committed(args: argparse.Namespace, entry: ModelEntry, target: ModelEntry |
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    if args.price <= 0 or args.steps < 0 or args.threads < 1:
-        raise InputError("--price is above 0, --steps 0 or more, --threads 1 or more")
+    if args.price <= 0 or args.threads < 1:
+        raise InputError("--price is above 0 and --threads 1 or more")
     return Settings(price=args.price, steps=args.steps, threads=args.threads, seed=args.seed)
 
 

@@ -1,5 +1,6 @@
 """How a recipe does on pictures it has not seen: each picture is scored by a recipe that was
-developed without it."""
+developed without it.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from onnx import NodeProto, helper
 
-from models.quantize.graph import Array, Graph, attribute
+from models.quantize.graph import Array, Graph
 from models.quantize.recipe import Recipe
 from models.quantize.rewrite import weights_of
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from models.quantize.graph import Graph, attribute
+from models.quantize.graph import Graph
 from models.quantize.insert import insert
 from models.quantize.recipe import empty_recipe
 from models.quantize.run import session
@@ -29,6 +29,9 @@ _ACTIVATIONS = ("QuickGelu", "Sigmoid", "Mul", "QLinearSigmoid", "QLinearMul")
 INTO_INT8_NS, OUT_OF_INT8_NS, TURN_US = 0.45, 0.6, 6.0
 
 Shape = tuple[int, ...]
+# By what makes units alike: sizes of the weights, of what comes in and out, and whether SiLU
+# follows.
+Known = dict[tuple[object, ...], "Cost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +50,18 @@ class Cost:
 
 
 def measure(
-    graph: Graph, some: list[Unit], shapes: Mapping[str, Shape], report: Callable[[], None]
-) -> dict[str, Cost]:
+    graph: Graph, some: list[Unit], shapes: Mapping[str, Shape], known: Known,
+    report: Callable[[], None],
+) -> dict[str, Cost]:  # fmt: skip
     """The cost of each unit alone, by name; units alike are measured once.
 
     Args:
         graph: in float.
         some: its units.
         shapes: of its tensors.
+        known: what was measured before, and is added to.
         report: is told after each unit.
     """
-    known: dict[tuple[object, ...], Cost] = {}
     costs = {}
     for unit in some:
         weights = graph.constants[unit.conv.input[1]]
@@ -137,9 +141,6 @@ def _quantized(graph: Graph) -> Graph:
     (conv,) = (node for node in graph.nodes if node.op_type == "Conv")
     names = {name for node in graph.nodes for name in (*node.input, *node.output)}
     ranges = dict.fromkeys(names, (-1.0, 7.0))
-    return insert(graph, replace(empty_recipe("", "", 0, "", None), int8=(conv.output[0],), ranges=ranges))
-
-
-def is_depthwise(unit: Unit) -> bool:
-    """Whether each channel is convolved by itself."""
-    return int(attribute(unit.conv, "group", 1)) > 1
+    return insert(
+        graph, replace(empty_recipe("", "", 0, "", None), int8=(conv.output[0],), ranges=ranges)
+    )

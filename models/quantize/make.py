@@ -15,7 +15,6 @@ from models.quantize.insert import insert
 from models.quantize.prune import pruned
 from models.quantize.recipe import Recipe
 from models.quantize.rewrite import rewrite
-from models.quantize.tune import fine_tuned
 
 
 def make(source: Path, recipe: Recipe) -> bytes:
@@ -55,8 +54,16 @@ def finish(rewritten: Graph, recipe: Recipe) -> Graph:
     Raises:
         KeyError: the recipe names what the graph does not have.
     """
-    clamped = clamp_activations(pruned(rewritten, recipe.dropped), recipe.clamps)
-    return insert(fine_tuned(clamped, recipe.gains, recipe.shifts), recipe)
+    return insert(clamp_activations(narrowed(rewritten, recipe), recipe.clamps), recipe)
+
+
+def narrowed(rewritten: Graph, recipe: Recipe) -> Graph:
+    """The graph without the channels that the recipe leaves out.
+
+    Raises:
+        KeyError: the recipe names what the graph does not have.
+    """
+    return pruned(rewritten, recipe.dropped, recipe.solved)
 
 
 def content(graph: Graph) -> bytes:

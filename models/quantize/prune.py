@@ -1,13 +1,12 @@
-"""Leave out channels that nothing which is read depends on.
+"""Leave out channels, and put in what others were solved to make up for them.
 
-A unit reads persons out of a model that knows 80 classes: many channels serve the others only. A
-channel can go where it is seen by convolutions alone; what it gave on average goes into their
-biases. Which ones go is measured, see `models.quantize.salience`.
+A channel can go where it is seen by convolutions alone. Which ones go is found out by
+`models.quantize.slim`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,16 +76,28 @@ def _reach(graph: Graph, unit: Unit, shapes: Mapping[str, tuple[int, ...]]) -> R
     return Reach(unit, tuple(depthwise.values()), tuple(readers.values()))
 
 
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """New weights of a pointwise convolution.
+
+    Args:
+        weights: a row per output channel.
+        bias: one per output channel.
+    """
+
+    weights: tuple[tuple[float, ...], ...]
+    bias: tuple[float, ...]
+
+
 def pruned(
-    graph: Graph, dropped: Mapping[str, tuple[int, ...]], means: Mapping[str, Array] | None = None
+    graph: Graph, dropped: Mapping[str, tuple[int, ...]], solved: Mapping[str, Solved]
 ) -> Graph:
     """The graph without some channels.
 
     Args:
         graph: rewritten; left as it is.
         dropped: channels by the unit's name (its convolution's output).
-        means: of each channel of the convolutions' inputs, by tensor, in the whole graph; None =
-            what a channel gave is not made up for.
+        solved: new weights by the convolution's name, of the sizes that remain.
 
     Raises:
         KeyError: there is no such unit, or its channels cannot go.
@@ -97,31 +108,26 @@ def pruned(
     for name, channels in dropped.items():
         reach = by_name[name]
         for conv in (reach.unit.conv, *reach.depthwise):
-            _drop_rows(made, conv, channels)
+            _drop(made, conv, channels, axis=0)
         for reader, first in reach.readers:
             gone.setdefault(reader.name, []).extend(first + channel for channel in channels)
-    for conv in [node for node in made.nodes if node.name in gone]:
-        _drop_columns(made, conv, sorted(gone[conv.name]), means)
+    convs = {node.name: node for node in made.nodes if node.op_type == "Conv"}
+    for name, places in gone.items():
+        _drop(made, convs[name], sorted(places), axis=1)
+    for name, one in solved.items():
+        weights = np.array(one.weights, np.float32)[:, :, None, None]
+        _set(made, convs[name], weights, np.array(one.bias, np.float32))
     return made
 
 
-def _drop_rows(graph: Graph, conv: NodeProto, channels: tuple[int, ...]) -> None:
+def _drop(graph: Graph, conv: NodeProto, channels: Sequence[int], axis: int) -> None:
+    """Output channels (axis 0) or input channels (axis 1)."""
     weights, bias = weights_of(graph, conv)
-    _set(graph, conv, np.delete(weights, channels, axis=0), np.delete(bias, channels))
     group = attribute(conv, "group", 1)
     if group > 1:
         set_attribute(conv, "group", group - len(channels))
-
-
-def _drop_columns(
-    graph: Graph, conv: NodeProto, channels: list[int], means: Mapping[str, Array] | None
-) -> None:
-    weights, bias = weights_of(graph, conv)
-    if means is not None:
-        lost = weights[:, channels].sum(axis=(2, 3)) @ means[conv.input[0]][channels]
-        if len(bias) == len(lost):
-            bias = bias + lost.astype(np.float32)
-    _set(graph, conv, np.delete(weights, channels, axis=1), bias)
+    kept = np.delete(bias, channels) if axis == 0 else bias
+    _set(graph, conv, np.delete(weights, channels, axis=axis), kept)
 
 
 def _set(graph: Graph, conv: NodeProto, weights: Array, bias: Array) -> None:

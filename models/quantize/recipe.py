@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.errors import ModelError
+from models.quantize.prune import Solved
 
 _FORMAT = 1
 
@@ -40,8 +41,7 @@ class Recipe:
         int8: convolutions that run in int8, by their output; all others stay in float.
         ranges: smallest and largest value of each tensor that is quantized.
         dropped: channels that are left out, by the convolution's output.
-        gains: by convolution and output channel, 1e-4 added to a factor of 1.
-        shifts: by convolution and output channel, 1e-4 added to the bias.
+        solved: weights that make up for them, by convolution.
     """
 
     source: str
@@ -53,15 +53,14 @@ class Recipe:
     int8: tuple[str, ...]
     ranges: Mapping[str, tuple[float, float]]
     dropped: Mapping[str, tuple[int, ...]]
-    gains: Mapping[str, tuple[int, ...]]
-    shifts: Mapping[str, tuple[int, ...]]
+    solved: Mapping[str, Solved]
 
 
 def empty_recipe(
     source: str, source_sha256: str, pictures: int, pictures_sha256: str, rows: int | None
 ) -> Recipe:
     """A recipe that changes nothing yet."""
-    return Recipe(source, source_sha256, pictures, pictures_sha256, rows, {}, (), {}, {}, {}, {})
+    return Recipe(source, source_sha256, pictures, pictures_sha256, rows, {}, (), {}, {}, {})
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
@@ -92,8 +91,7 @@ def read_recipe(path: Path) -> Recipe:
             int8=tuple(document.pop("int8")),
             ranges={name: (low, high) for name, (low, high) in document.pop("ranges").items()},
             dropped=_tuples(document.pop("dropped")),
-            gains=_tuples(document.pop("gains")),
-            shifts=_tuples(document.pop("shifts")),
+            solved={name: _solved(one) for name, one in document.pop("solved").items()},
         )
     except FileNotFoundError:
         raise ModelError(
@@ -107,6 +105,11 @@ def read_recipe(path: Path) -> Recipe:
 
 def _short(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+def _solved(found: dict[str, Any]) -> Solved:
+    rows = tuple(tuple(float(one) for one in row) for row in found["weights"])
+    return Solved(rows, tuple(float(one) for one in found["bias"]))
 
 
 def _tuples(found: dict[str, list[int]]) -> dict[str, tuple[int, ...]]:

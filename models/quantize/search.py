@@ -30,8 +30,7 @@ from models.quantize.loss import loss
 from models.quantize.observe import Seen, least_error_range, observe
 from models.quantize.recipe import Clamp, Recipe
 from models.quantize.run import outputs
-from models.quantize.tune import fine_tuned
-from models.quantize.units import Unit, units
+from models.quantize.units import units
 
 Tensors = Sequence[NDArray[Any]]
 _CHANGES = (frozenset.union, frozenset.difference, frozenset.symmetric_difference)
@@ -83,17 +82,17 @@ def calibrated(
 
     Args:
         graph: rewritten and pruned.
-        recipe: its clamps, int8, gains and shifts are read.
+        recipe: its clamps and int8 are read.
         inputs: one per picture.
         threads: of one inference.
         draw: draws the values that are looked at.
         pick: the range of a tensor, given whether SiLU follows.
     """
-    tuned = fine_tuned(clamp_activations(graph, recipe.clamps), recipe.gains, recipe.shifts)
-    clamped, convs = absorb_clamps(tuned, recipe.int8)
+    whole = clamp_activations(graph, recipe.clamps)
+    clamped, convs = absorb_clamps(whole, recipe.int8)
     chosen = in_int8(clamped, convs)
     names = quantized_tensors(clamped, chosen)
-    seen = observe(tuned, names, inputs, threads, draw)
+    seen = observe(whole, names, inputs, threads, draw)
     before_silu = {unit.name for unit in units(clamped) if unit.product is not None}
     ranges = {name: pick(seen[name], name in before_silu) for name in names}
     return replace(recipe, ranges=ranges)

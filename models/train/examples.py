@@ -218,7 +218,7 @@ def _cut(
 
 
 def _recolour(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Another exposure, white balance and contrast; at times grey, noisy or blurred."""
+    """Another exposure, white balance and contrast; at times grey, noisy, blurred or packed."""
     table = np.arange(256, dtype=np.float32) / 255
     gain = np.exp(rng.normal(0, 0.2))
     gamma = np.exp(rng.normal(0, 0.2))
@@ -234,4 +234,8 @@ def _recolour(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.
     if rng.random() < 0.3:
         noise = rng.normal(0, rng.uniform(2, 10), made.shape[:2])[..., None]
         made = (made + noise).clip(0, 255).astype(np.uint8)
+    if rng.random() < 0.3:
+        # What a camera's encoder leaves of it.
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))]
+        made = cv2.imdecode(cv2.imencode(".jpg", made, quality)[1], cv2.IMREAD_COLOR)
     return np.ascontiguousarray(made)
