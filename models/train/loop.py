@@ -34,7 +34,7 @@ class Recipe:
 
     Args:
         seed: of the pictures, the weights and the order.
-        images: rendered pictures, a third of them strongly randomized.
+        images: rendered pictures, stills and moments of clips.
         epochs: times that each is looked at.
         batch: pictures a step.
         rate: highest learning rate (AdamW).

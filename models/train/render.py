@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 
 from models.train.examples import write_store
@@ -12,10 +14,9 @@ from models.train.examples import write_store
 PART = 400
 # Pictures of one shop: its walls and its cast take as long to make as ten pictures.
 _MOMENTS = 20
-# Of a part: the rest looks like what the model will be tried on.
-_STRONG = 140
-# Shops of validation have seeds that no training reaches.
-UNSEEN = 1_000_000
+# Of a part: wildly random stills; moments of clips, with all that people do there. The rest are
+# plain stills: postures in places that no script leads to.
+_STRONG, _SCRIPTED = 100, 180
 # A stream of seeds for each seed of a recipe, a shop each.
 _STREAM = 100_000
 
@@ -23,7 +24,7 @@ _STREAM = 100_000
 def render(
     folder: Path, seed: int, count: int, workers: int, report: Callable[[int], None]
 ) -> list[Path]:
-    """Have at least count pictures in folder, a third of them strongly randomized.
+    """Have at least count pictures in folder, a quarter of them strongly randomized.
 
     Args:
         folder: made if need be; whole parts in it are kept.
@@ -40,7 +41,9 @@ def render(
     made = (len(parts) - len(missing)) * PART
     report(made)
     jobs = [(part, seed * _STREAM + int(part.name) * PART) for part in missing]
-    with ProcessPoolExecutor(workers) as pool:
+    # Spawned, so that they read this: many small products on all cores wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         for _ in pool.map(_part, *zip(*jobs, strict=True)) if jobs else ():
             made += PART
             report(made)
@@ -51,9 +54,10 @@ def _part(folder: Path, seed: int) -> None:
     # Imported by the worker: the renderer is no business of whoever only trains.
     import cv2
 
-    from models.scene.sample import frames
+    from models.scene import sample, scenes
 
     cv2.setNumThreads(1)
-    plain = frames(seed, PART - _STRONG, _MOMENTS, strong=False)
-    strong = frames(seed + PART // 2, _STRONG, _MOMENTS, strong=True)
-    write_store(folder, chain(plain, strong), PART)
+    plain = sample.frames(seed, PART - _STRONG - _SCRIPTED, _MOMENTS, strong=False)
+    strong = sample.frames(seed + PART // 2, _STRONG, _MOMENTS, strong=True)
+    scripted = scenes.frames(seed, _SCRIPTED, _MOMENTS)
+    write_store(folder, chain(plain, strong, scripted), PART)
