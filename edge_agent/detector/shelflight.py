@@ -34,7 +34,7 @@ _MOST = 100
 # How far from its rough place a joint is looked for: cells of the map, and the standard deviation
 # of the trust in that place as a share of the body's height.
 _REACH = 4
-_TRUST = 0.07
+_TRUST = 0.15
 # Below this a peak of the map is noise, and the rough place stands.
 _LEAST_PEAK = 0.1
 _AROUND = np.stack(

@@ -93,7 +93,8 @@ def time_in_turn(
     """Time both in turn, so that what else the machine does falls on both.
 
     Args:
-        one, other: called ``rounds`` times each; who is first changes each time.
+        one: called ``rounds`` times.
+        other: too; who is first changes each time.
         rounds: how often.
         now: seconds.
 

@@ -9,6 +9,7 @@ Where it may stand in is measured, layer by layer, see `models.quantize.search`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from models.quantize.recipe import Clamp
 from models.quantize.rewrite import weights_of
 from models.quantize.units import units
 
-Floats = NDArray[np.floating]
+Floats = NDArray[np.floating[Any]]
 
 # Where the ramp may begin: from below the dip's lowest point (-1.28) to above zero.
 _BENDS = tuple(float(bend) for bend in np.linspace(-0.9, 0.3, 25))

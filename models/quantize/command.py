@@ -129,7 +129,7 @@ def _committed(args: argparse.Namespace, entry: ModelEntry, target: ModelEntry |
 def _settings(args: argparse.Namespace) -> Settings:
     if args.price <= 0 or args.threads < 1:
         raise InputError("--price is above 0 and --threads 1 or more")
-    return Settings(price=args.price, steps=args.steps, threads=args.threads, seed=args.seed)
+    return Settings(price=args.price, threads=args.threads, seed=args.seed)
 
 
 def _empty(entry: ModelEntry, source: Path, pictures: list[Picture]) -> Recipe:

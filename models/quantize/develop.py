@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from edge_agent.errors import ModelError
 from models.quantize import kernels, search
 from models.quantize.graph import Graph
-from models.quantize.make import narrowed
+from models.quantize.make import finish, narrowed
 from models.quantize.recipe import Recipe
+from models.quantize.refit import refit, stages
 from models.quantize.slim import slim
 from models.quantize.units import units
 
@@ -35,7 +36,7 @@ class Settings:
         seed: of all that is drawn.
     """
 
-    price: float = 5e5
+    price: float = 1e6
     tried_on: int = 12
     threads: int = 1
     seed: int = 0
@@ -90,7 +91,11 @@ def develop(
         clamps={name: clamps[name] for name in clamps if name in choice.clamped},
         int8=tuple(unit.name for unit in every if unit.name in choice.int8),
     )
-    return search.calibrated(graph, recipe, inputs, threads, draw)
+    recipe = search.calibrated(graph, recipe, inputs, threads, draw)
+    with bar("solving the head anew", len(stages(rewritten))) as report:
+        return refit(
+            rewritten, recipe, lambda one: finish(rewritten, one), graph, inputs, threads, report
+        )
 
 
 def _check(graph: Graph) -> None:

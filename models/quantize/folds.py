@@ -1,6 +1,4 @@
-"""How a recipe does on pictures it has not seen: each picture is scored by a recipe that was
-developed without it.
-"""
+"""How a recipe does on unseen pictures: each is scored by one developed without it."""
 
 from __future__ import annotations
 

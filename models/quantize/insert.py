@@ -135,7 +135,8 @@ def weight_scales(weights: Array) -> Array:
         above = np.clip(pairs, 0, None).sum(axis=2).max(axis=1)
         below = np.clip(-pairs, 0, None).sum(axis=2).max(axis=1)
         scales = np.maximum(scales, np.maximum(above, below) / _PAIR)
-    return np.maximum(scales, 1e-9).astype(np.float32)
+    found: Array = np.maximum(scales, 1e-9).astype(np.float32)
+    return found
 
 
 class _Inserter:
@@ -213,7 +214,7 @@ class _Inserter:
                     [name],
                     name=f"{name}_DQ",
                     axis=0,
-                )  # fmt: skip
+                )
             )
             if len(made.input) > place:
                 made.input[place] = name

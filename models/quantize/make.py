@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import onnx
+from onnx import TensorProto, helper
 
 from edge_agent.errors import ModelError
 from edge_agent.manifest import digest, record_path
@@ -54,7 +57,8 @@ def finish(rewritten: Graph, recipe: Recipe) -> Graph:
     Raises:
         KeyError: the recipe names what the graph does not have.
     """
-    return insert(clamp_activations(narrowed(rewritten, recipe), recipe.clamps), recipe)
+    clamped = clamp_activations(narrowed(rewritten, recipe), recipe.clamps)
+    return halve_weights(insert(clamped, recipe))
 
 
 def narrowed(rewritten: Graph, recipe: Recipe) -> Graph:
@@ -64,6 +68,22 @@ def narrowed(rewritten: Graph, recipe: Recipe) -> Graph:
         KeyError: the recipe names what the graph does not have.
     """
     return pruned(rewritten, recipe.dropped, recipe.solved)
+
+
+def halve_weights(graph: Graph) -> Graph:
+    """Hold the weights of what stays in float as float16: half the file, the same speed.
+
+    A runtime turns them back once, when it loads the file. They keep 11 bits; int8 keeps 8.
+    """
+    made = graph.copy()
+    before = []
+    for node in made.nodes:
+        name = node.input[1] if node.op_type == "Conv" else ""
+        if name in made.constants:
+            made.constants[f"{name}_half"] = made.constants.pop(name).astype(np.float16)
+            before.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    made.nodes = before + made.nodes
+    return made
 
 
 def content(graph: Graph) -> bytes:
@@ -96,8 +116,9 @@ def put(made: bytes, path: Path) -> None:
         part.replace(path)
         record_part.replace(record)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        record_part.unlink(missing_ok=True)
+        for left in (part, record_part):
+            with suppress(OSError):
+                left.unlink()
         raise ModelError(
             f"{path} cannot be written: {error}; mend that or set SHELFLIGHT_MODELS to another "
             "folder"

@@ -45,7 +45,7 @@ def read_pictures(folder: Path) -> list[Picture]:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from error
     found = []
     for path in paths:
-        image = cv2.imread(str(path))
+        image: NDArray[Any] | None = cv2.imread(str(path))
         if image is None:
             print(f"{path.name}: does not open as a picture; skipped", file=sys.stderr)
             continue

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import NodeProto
 
 from models.quantize.graph import Array, Graph, attribute, set_attribute
@@ -76,17 +77,17 @@ def _reach(graph: Graph, unit: Unit, shapes: Mapping[str, tuple[int, ...]]) -> R
     return Reach(unit, tuple(depthwise.values()), tuple(readers.values()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Solved:
     """New weights of a pointwise convolution.
 
     Args:
-        weights: a row per output channel.
-        bias: one per output channel.
+        weights: float16 [out, in]: what a recipe can hold, and finer than int8.
+        bias: float32 [out].
     """
 
-    weights: tuple[tuple[float, ...], ...]
-    bias: tuple[float, ...]
+    weights: NDArray[np.float16]
+    bias: NDArray[np.float32]
 
 
 def pruned(
@@ -115,8 +116,7 @@ def pruned(
     for name, places in gone.items():
         _drop(made, convs[name], sorted(places), axis=1)
     for name, one in solved.items():
-        weights = np.array(one.weights, np.float32)[:, :, None, None]
-        _set(made, convs[name], weights, np.array(one.bias, np.float32))
+        _set(made, convs[name], one.weights.astype(np.float32)[:, :, None, None], one.bias)
     return made
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from edge_agent.errors import ModelError
 from models.quantize.prune import Solved
 
 _FORMAT = 1
+_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,12 @@ def empty_recipe(
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Write it beside its place, then rename: one line per entry, so that changes can be read."""
-    document = {"format": _FORMAT, **asdict(recipe)}
+    document = {
+        "format": _FORMAT,
+        **{field.name: getattr(recipe, field.name) for field in fields(recipe)},
+        "clamps": {name: asdict(one) for name, one in recipe.clamps.items()},
+        "solved": {name: _as_json(one) for name, one in recipe.solved.items()},
+    }
     part = path.with_name(path.name + ".part")
     part.write_text(_dump(document), encoding="utf-8")
     part.replace(path)
@@ -108,8 +117,17 @@ def _short(value: object) -> str:
 
 
 def _solved(found: dict[str, Any]) -> Solved:
-    rows = tuple(tuple(float(one) for one in row) for row in found["weights"])
-    return Solved(rows, tuple(float(one) for one in found["bias"]))
+    bias = np.array(found["bias"], np.float32)
+    weights = np.frombuffer(base64.b64decode(found["weights"], validate=True), "<f2")
+    return Solved(weights.reshape(len(bias), -1), bias)
+
+
+def _as_json(solved: Solved) -> dict[str, Any]:
+    raw = solved.weights.astype("<f2").tobytes()
+    return {
+        "bias": [round(float(one), _DIGITS) for one in solved.bias],
+        "weights": base64.b64encode(raw).decode("ascii"),
+    }
 
 
 def _tuples(found: dict[str, list[int]]) -> dict[str, tuple[int, ...]]:

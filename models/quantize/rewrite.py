@@ -6,6 +6,7 @@ They are for both sides of a mixed file; what each is worth is in the model's ca
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 
 import numpy as np
 from onnx import NodeProto, helper
@@ -49,9 +50,14 @@ def fold_focus(graph: Graph) -> None:
         name = f"{conv.output[0]}_focus"
         graph.constants[name] = wide
         made = helper.make_node(
-            "Conv", [sources.pop(), name, *conv.input[2:]], [conv.output[0]], name=conv.name,
-            kernel_shape=[6, 6], strides=[2, 2], pads=[2, 2, 2, 2],
-        )  # fmt: skip
+            "Conv",
+            [sources.pop(), name, *conv.input[2:]],
+            [conv.output[0]],
+            name=conv.name,
+            kernel_shape=[6, 6],
+            strides=[2, 2],
+            pads=[2, 2, 2, 2],
+        )
         graph.replace([conv, join], [made])
         _drop_unused(graph)
         return
@@ -63,7 +69,7 @@ def chain_pools(graph: Graph) -> None:
     for source in list(takers):
         pools = [n for n in takers[source] if n.op_type == "MaxPool" and _is_centred(n)]
         sizes = sorted((attribute(node, "kernel_shape")[0], i) for i, node in enumerate(pools))
-        steps = {b - a for (a, _), (b, _) in zip(sizes, sizes[1:], strict=False)}
+        steps = {b - a for (a, _), (b, _) in pairwise(sizes)}
         if len(pools) < 2 or steps != {sizes[0][0] - 1}:
             continue
         size = sizes[0][0]
@@ -78,7 +84,7 @@ def chain_pools(graph: Graph) -> None:
                     kernel_shape=[size, size],
                     strides=[1, 1],
                     pads=[size // 2] * 4,
-                )  # fmt: skip
+                )
             )
             before = pools[i].output[0]
         graph.replace(pools, made)
@@ -159,7 +165,7 @@ def write_rows(graph: Graph, rows: int | None) -> None:
                 [f"{name}_turned"],
                 perm=[0, 2, 3, 1],
                 name=f"{scale.name}_turn",
-            )  # fmt: skip
+            )
         )
         made.append(
             helper.make_node(
@@ -167,7 +173,7 @@ def write_rows(graph: Graph, rows: int | None) -> None:
                 [f"{name}_turned", "rows_shape"],
                 [f"{name}_rows"],
                 name=f"{scale.name}_rows",
-            )  # fmt: skip
+            )
         )
     names = [f"{scale.output[0]}_rows" for scale in scales]
     made.append(helper.make_node("Concat", names, [graph.outputs[0]], axis=1, name=join.name))
@@ -212,11 +218,8 @@ def _is_plain(conv: NodeProto, size: int) -> bool:
 
 def _is_centred(pool: NodeProto) -> bool:
     size = attribute(pool, "kernel_shape")
-    return (
-        attribute(pool, "strides", [1, 1]) == [1, 1]
-        and size[0] == size[1]
-        and attribute(pool, "pads", [0, 0, 0, 0]) == [size[0] // 2] * 4
-    )
+    alone: bool = attribute(pool, "strides", [1, 1]) == [1, 1] and size[0] == size[1]
+    return alone and attribute(pool, "pads", [0, 0, 0, 0]) == [int(size[0]) // 2] * 4
 
 
 def _drop_unused(graph: Graph) -> None:

@@ -37,7 +37,8 @@ _FAINT, _NEXT_TO_NOTHING = 0.02, 1e-7
 _LOOKED_AT = 0.1
 # Kept even where the score itself is saturated: other pictures will not be.
 _SPREAD = 1e-3
-_DIGITS = 5
+# As a recipe holds them.
+_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +168,7 @@ class _Narrow:
         targets = self._before[:, last] * np.abs(self._last[last])
         first = self._kept(self._first, targets, first_us, price)
         second = solve(self._first[:, first], self._before[:, last], self._weight)
-        inner = self._first[:, first] @ np.asarray(second.weights).T + np.asarray(second.bias)
+        inner = self._first[:, first] @ second.weights.astype(np.float64).T + second.bias
         classes = solve(inner * _sigmoid(inner), self._logit, self._weight)
         dropped = {
             branch.first.name: _others(first, self._first.shape[1]),
@@ -223,10 +224,7 @@ def solve(source: Floats, target: Floats, weight: Floats) -> Solved:
     gram, answers, source_mean, target_mean = _moments(source, target, weight)
     weights = np.linalg.solve(gram, answers).T
     bias = target_mean - weights @ source_mean
-    return Solved(
-        tuple(tuple(round(float(one), _DIGITS) for one in row) for row in weights),
-        tuple(round(float(one), _DIGITS) for one in bias),
-    )
+    return Solved(weights.astype(np.float16), np.round(bias, _DIGITS).astype(np.float32))
 
 
 def _moments(
