@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 where a model could not be fetched or is not right; 2 where the call is wrong.
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    arguments = _parser(words[0] if words else "").parse_args(words or ["--help"])
+    arguments = _parser(words[0] if words else "").parse_args(words)
     try:
         return int(arguments.run(arguments))
     except ShelflightError as error:

@@ -15,7 +15,7 @@ from models.quantize import kernels, search
 from models.quantize.graph import Graph
 from models.quantize.make import finish, narrowed
 from models.quantize.recipe import Recipe
-from models.quantize.refit import refit, stages
+from models.quantize.refit import level, refit, stages
 from models.quantize.slim import slim
 from models.quantize.units import units
 
@@ -92,10 +92,13 @@ def develop(
         int8=tuple(unit.name for unit in every if unit.name in choice.int8),
     )
     recipe = search.calibrated(graph, recipe, inputs, threads, draw)
+
+    def made(one: Recipe) -> Graph:
+        return finish(rewritten, one)
+
     with bar("solving the head anew", len(stages(rewritten))) as report:
-        return refit(
-            rewritten, recipe, lambda one: finish(rewritten, one), graph, inputs, threads, report
-        )
+        recipe = refit(rewritten, recipe, made, graph, inputs, threads, report)
+    return level(rewritten, recipe, made, inputs, threads)
 
 
 def _check(graph: Graph) -> None:

@@ -34,6 +34,10 @@ _HOLD = 0.02
 # Of the cells that matter to no score every so many is looked at, and weighs this much.
 _EVERY, _ELSEWHERE = 37, 1e-3
 _SPREAD = 1e-3
+# Of an objectness logit, up and down.
+_MOST_SHIFT = 0.5
+# Scores of peaks that may fall on either side of the working threshold, 0.3.
+_DOUBTFUL = (0.15, 0.6)
 # Stems, first and second convolutions of the branches, last ones.
 _DEPTH = 4
 # Cells that see a person's cell through two 3x3 convolutions.
@@ -120,6 +124,60 @@ def refit(
         recipe = replace(recipe, solved=solved)
         report()
     return recipe
+
+
+def level(
+    teacher: Graph, recipe: Recipe, finish: Callable[[Recipe], Graph], inputs: Tensors,
+    threads: int,
+) -> Recipe:  # fmt: skip
+    """The recipe with objectness moved so that peaks of the score are as high as before.
+
+    A box takes the score of its best cell. Least squares draws cells together, and a peak that is
+    lower near the working threshold is a person lost.
+
+    Args:
+        teacher: the rewritten float graph.
+        recipe: refitted.
+        finish: makes the quantized graph of a recipe.
+        inputs: one per picture.
+        threads: of one inference.
+    """
+    scales = last_convolutions(teacher)
+    said = {name: k for k, scale in enumerate(scales) for name in _logits(scale)}
+    wanted = _pictures(teacher, list(said), inputs, threads)
+    found = _pictures(finish(recipe), list(said), inputs, threads)
+    shifts = np.linspace(-_MOST_SHIFT, _MOST_SHIFT, 101)
+    gaps = np.zeros(len(shifts))
+    for scale in scales:
+        heights = _peaks(wanted, scale, 0.0)
+        peaks = [_peaks(found, scale, float(shift)) for shift in shifts]
+        doubtful = (heights[0] >= _DOUBTFUL[0]) & (heights[0] <= _DOUBTFUL[1])
+        here = heights[1] & doubtful
+        for i, (height, _) in enumerate(peaks):
+            gaps[i] += float((height - heights[0])[here].sum())
+    shift = float(shifts[int(np.abs(gaps).argmin())])
+    solved = dict(recipe.solved)
+    for _, conv, _ in scales:
+        old = solved[conv.name]
+        bias = np.round(old.bias + shift, _DIGITS).astype(np.float32)
+        solved[conv.name] = Solved(old.weights, bias)
+    return replace(recipe, solved=solved)
+
+
+def _logits(scale: tuple[NodeProto, NodeProto, NodeProto]) -> list[str]:
+    return [conv.output[0] for conv in scale[1:]]
+
+
+def _peaks(
+    said: Mapping[str, NDArray[np.float32]], scale: tuple[NodeProto, NodeProto, NodeProto],
+    shift: float,
+) -> tuple[Floats, NDArray[np.bool_]]:  # fmt: skip
+    """The highest score around each cell, and whether it is the cell's own."""
+    objectness, person = (said[name][:, 0].astype(np.float64) for name in _logits(scale))
+    score = _sigmoid(objectness + shift) * _sigmoid(person)
+    size = np.ones((_AROUND, _AROUND), np.uint8)
+    highest = np.stack([np.asarray(cv2.dilate(one, size), np.float64) for one in score])
+    return highest, highest == score
 
 
 def _moved(weights: Floats, bias: Floats, source: Floats, target: Floats, weight: Floats) -> Solved:

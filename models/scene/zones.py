@@ -19,6 +19,8 @@ _LEAST_PIXELS = 40.0
 # Of a second zone's floor, the share that must be seen and not hidden.
 _SEEN = 0.92
 _MARGIN = 0.015
+# Metres that a drawn floor goes on under the shelf.
+_UNDER = 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +119,7 @@ def zones_of(shop: Shop, backdrop: Backdrop, sensor: Sensor) -> tuple[SceneZone,
         if number > 0 and not zones:
             break
         name = f"{fixture.style.value}-{number + 1}"
-        floor = _fractions(shop, sensor, ground, 4)
+        floor = _fractions(shop, sensor, _up_to_the_shelf(fixture, ground), 4)
         shelf = _fractions(shop, sensor, fixture.shelf_corners, 4)
         zones.append(SceneZone(name, number, floor, shelf, facings))
     return tuple(zones)
@@ -129,6 +131,16 @@ def floor_of(shop: Shop, number: int) -> Floats:
     point, width, deep = fixture.place.point, fixture.width, shop.floor_m
     corners = ((0.0, -0.02), (width, -0.02), (width, -deep), (0.0, -deep))
     return np.array([point(a, i, 0.0) for a, i in corners])
+
+
+def _up_to_the_shelf(fixture: Fixture, ground: Floats) -> Floats:
+    """The floor as an installer draws it: its back edge under the shelf.
+
+    Feet before a shelf are found a few pixels higher or lower; nobody stands behind its front.
+    """
+    under = fixture.place.into * _UNDER
+    drawn: Floats = ground + np.array([under, under, np.zeros(3), np.zeros(3)])
+    return drawn
 
 
 def _overlap(shop: Shop, ground: Floats) -> bool:

@@ -111,7 +111,7 @@ def test_int8_is_near_float_and_only_what_was_named_runs_in_it(graph, empty):
     weights = [n for n in mixed.constants.values() if n.dtype == np.int8 and n.ndim == 4]
     assert len(weights) == 4
     wanted, found = rows(short), rows(mixed)
-    assert 0 < np.abs(found - wanted).max()
+    assert not np.array_equal(found, wanted)
     assert np.abs(found - wanted).mean() < 0.05 * wanted.std()
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+# Many threads on few cores wait for each other more than they work.
+torch.set_num_threads(1)
 onnx = pytest.importorskip("onnx")
 
 from models.train.examples import INPUT  # noqa: E402

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+# Many threads on few cores wait for each other more than they work.
+torch.set_num_threads(1)
 
 from models.train.examples import Store, batch, open_store, write_store  # noqa: E402
 from models.train.loop import LOG, Recipe, rate_at, train  # noqa: E402

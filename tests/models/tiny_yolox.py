@@ -59,7 +59,8 @@ class Builder:
     def twice(self, source: str) -> str:
         scales = self.constant(np.array([1, 1, 2, 2], np.float32))
         return self.node(
-            "Resize", [source, self.constant(np.zeros(0, np.float32)), scales], mode="nearest", nearest_mode="floor",
+            "Resize", [source, self.constant(np.zeros(0, np.float32)), scales],
+            mode="nearest", nearest_mode="floor",
             coordinate_transformation_mode="asymmetric",
         )  # fmt: skip
 
