@@ -30,14 +30,14 @@ Tensors = Sequence[NDArray[Any]]
 
 _DIGITS = 6
 # Of the mean diagonal: how strongly weights are held where they are.
-_HOLD = 0.02
+_HOLD = 0.05
 # Of the cells that matter to no score every so many is looked at, and weighs this much.
 _EVERY, _ELSEWHERE = 37, 1e-3
 _SPREAD = 1e-3
 # Of an objectness logit, up and down.
 _MOST_SHIFT = 0.5
-# Scores of peaks that may fall on either side of the working threshold, 0.3.
-_DOUBTFUL = (0.15, 0.6)
+# Around the score from which a unit takes a box for a person, 0.3.
+_THRESHOLDS = (0.25, 0.275, 0.3, 0.325, 0.35)
 # Stems, first and second convolutions of the branches, last ones.
 _DEPTH = 4
 # Cells that see a person's cell through two 3x3 convolutions.
@@ -130,10 +130,10 @@ def level(
     teacher: Graph, recipe: Recipe, finish: Callable[[Recipe], Graph], inputs: Tensors,
     threads: int,
 ) -> Recipe:  # fmt: skip
-    """The recipe with objectness moved so that peaks of the score are as high as before.
+    """The recipe with objectness moved so that as many people are seen as before.
 
-    A box takes the score of its best cell. Least squares draws cells together, and a peak that is
-    lower near the working threshold is a person lost.
+    A person is a peak of the score. Least squares draws scores together, and a peak that is lower
+    near the working threshold is a person lost.
 
     Args:
         teacher: the rewritten float graph.
@@ -143,19 +143,15 @@ def level(
         threads: of one inference.
     """
     scales = last_convolutions(teacher)
-    said = {name: k for k, scale in enumerate(scales) for name in _logits(scale)}
-    wanted = _pictures(teacher, list(said), inputs, threads)
-    found = _pictures(finish(recipe), list(said), inputs, threads)
+    names = [name for scale in scales for name in _logits(scale)]
+    wanted = _pictures(teacher, names, inputs, threads)
+    found = _pictures(finish(recipe), names, inputs, threads)
+    seen = _people(wanted, scales, 0.0)
     shifts = np.linspace(-_MOST_SHIFT, _MOST_SHIFT, 101)
-    gaps = np.zeros(len(shifts))
-    for scale in scales:
-        heights = _peaks(wanted, scale, 0.0)
-        peaks = [_peaks(found, scale, float(shift)) for shift in shifts]
-        doubtful = (heights[0] >= _DOUBTFUL[0]) & (heights[0] <= _DOUBTFUL[1])
-        here = heights[1] & doubtful
-        for i, (height, _) in enumerate(peaks):
-            gaps[i] += float((height - heights[0])[here].sum())
-    shift = float(shifts[int(np.abs(gaps).argmin())])
+    apart = [abs(_people(found, scales, float(shift)) - seen) for shift in shifts]
+    # Several shifts may do as well: the middle one, far from where the count changes.
+    best = np.flatnonzero(np.array(apart) == min(apart))
+    shift = float(shifts[best[len(best) // 2]])
     solved = dict(recipe.solved)
     for _, conv, _ in scales:
         old = solved[conv.name]
@@ -164,20 +160,24 @@ def level(
     return replace(recipe, solved=solved)
 
 
+def _people(
+    said: Mapping[str, NDArray[np.float32]],
+    scales: Sequence[tuple[NodeProto, NodeProto, NodeProto]],
+    shift: float,
+) -> int:
+    """Peaks of the score, counted at thresholds around the working one."""
+    total = 0
+    for scale in scales:
+        objectness, person = (said[name][:, 0].astype(np.float64) for name in _logits(scale))
+        score = _sigmoid(objectness + shift) * _sigmoid(person)
+        size = np.ones((_AROUND, _AROUND), np.uint8)
+        highest = np.stack([np.asarray(cv2.dilate(one, size), np.float64) for one in score])
+        total += sum(int(((score == highest) & (score >= at)).sum()) for at in _THRESHOLDS)
+    return total
+
+
 def _logits(scale: tuple[NodeProto, NodeProto, NodeProto]) -> list[str]:
     return [conv.output[0] for conv in scale[1:]]
-
-
-def _peaks(
-    said: Mapping[str, NDArray[np.float32]], scale: tuple[NodeProto, NodeProto, NodeProto],
-    shift: float,
-) -> tuple[Floats, NDArray[np.bool_]]:  # fmt: skip
-    """The highest score around each cell, and whether it is the cell's own."""
-    objectness, person = (said[name][:, 0].astype(np.float64) for name in _logits(scale))
-    score = _sigmoid(objectness + shift) * _sigmoid(person)
-    size = np.ones((_AROUND, _AROUND), np.uint8)
-    highest = np.stack([np.asarray(cv2.dilate(one, size), np.float64) for one in score])
-    return highest, highest == score
 
 
 def _moved(weights: Floats, bias: Floats, source: Floats, target: Floats, weight: Floats) -> Solved:

@@ -120,7 +120,7 @@ def test_what_is_there_and_wrong_is_replaced(tmp_path, entry, patience):
 
 
 def test_a_model_that_is_made_here_is_not_pulled_and_the_message_says_how_it_is_made(tmp_path):
-    with pytest.raises(PullError, match="made here; run: python -m models quantize yolox-nano$"):
+    with pytest.raises(PullError, match=r"made here; run: python -m models quantize yolox-nano$"):
         pull(load().get("yolox-nano-int8"), tmp_path, None, nobody)
     assert lying_in(tmp_path) == []
 
