@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from models.scene.picture import Labels
 from models.scene.stage import Painter, Stage, set_stage
 from models.scene.story import Story
+from models.scene.workers import lean
 
 # Frames handed to a worker at a time: long enough that a new shirt is woven rarely.
 _CHUNK = 40
@@ -55,9 +55,7 @@ def render(clip: Clip, stage: Stage, story: Story, workers: int) -> Iterator[Ren
             yield painter.frame(index, index / clip.fps)
         return
     chunks = [range(i, min(clip.frames, i + _CHUNK)) for i in range(0, clip.frames, _CHUNK)]
-    # Spawned and not forked: a fork of a process with OpenCV's threads may hang.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _begin, (clip, story)) as pool:
+    with lean() as context, context.Pool(workers, _begin, (clip, story)) as pool:
         for chunk in pool.imap(_draw, chunks):
             yield from chunk
 

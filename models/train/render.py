@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 
+from models.scene.workers import lean
 from models.train.examples import write_store
 
 PART = 400
@@ -41,9 +40,7 @@ def render(
     made = (len(parts) - len(missing)) * PART
     report(made)
     jobs = [(part, seed * _STREAM + int(part.name) * PART) for part in missing]
-    # Spawned, so that they read this: many small products on all cores wait for each other.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with lean() as context, ProcessPoolExecutor(workers, context) as pool:
         for _ in pool.map(_part, *zip(*jobs, strict=True)) if jobs else ():
             made += PART
             report(made)
