@@ -37,7 +37,7 @@ class Settings:
     """
 
     price: float = 1e6
-    tried_on: int = 12
+    tried_on: int = 24
     threads: int = 1
     seed: int = 0
 

@@ -16,10 +16,13 @@ BOX, OBJECTNESS, PERSON = slice(0, 4), 4, 5
 LIKELY = 0.1
 # A box 0.3 cells off still overlaps; a score 0.3 off is another detection.
 BOX_WEIGHT = 0.02
+# Errors above it grow in proportion only (Huber): a person is lost or seen, not more, and few
+# pictures must not decide on all.
+_FAR = 0.1
 
 
 def loss(wanted: Sequence[Floats], found: Sequence[Floats]) -> float:
-    """Mean squared error of person scores (plus a little of boxes) over the cells that matter.
+    """Mean squared error (Huber's) of person scores (plus a little of boxes) over the cells that matter.
 
     Independent errors add up in it, as variances do.
 
@@ -33,7 +36,8 @@ def loss(wanted: Sequence[Floats], found: Sequence[Floats]) -> float:
         score_a = a[:, OBJECTNESS] * a[:, PERSON]
         score_b = b[:, OBJECTNESS] * b[:, PERSON]
         likely = (score_a >= LIKELY) | (score_b >= LIKELY)
-        total += float(((score_a - score_b)[likely] ** 2).sum())
+        off = np.abs(score_a - score_b)[likely]
+        total += float(np.where(off < _FAR, off**2, _FAR * (2 * off - _FAR)).sum())
         total += BOX_WEIGHT * float(((a - b)[likely, BOX] ** 2).mean(axis=1).sum())
         cells += int(likely.sum())
     return total / max(1, cells)

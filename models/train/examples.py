@@ -22,8 +22,9 @@ from models.train.targets import People
 
 # Kept at three quarters of the renderer's 640x360: enough to enlarge people by half when cutting.
 KEPT = (480, 270)
-# The network's input, and the part of it that a 16:9 picture fills.
-INPUT = (320, 192)
+# The network's input. Most rounds are spent on the smaller one: half the work a picture, and the
+# larger one is soon learnt after it (progressive resizing; Touvron et al. 2019, FixRes).
+INPUT, SMALL = (448, 256), (320, 192)
 
 
 class Labelled(Protocol):
@@ -120,43 +121,61 @@ _FLIPPED = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 
 def batch(
-    store: Store, seed: int, epoch: int, number: int, size: int
+    store: Store, seed: int, epoch: int, number: int, size: int, shape: tuple[int, int] = INPUT
 ) -> tuple[NDArray[np.uint8], list[People]]:
-    """One batch of an epoch: uint8 [size, 192, 320, 3] RGB and the people of each picture."""
+    """One batch of an epoch: uint8 [size, height, width, 3] RGB and the people of each picture.
+
+    Args:
+        store: all pictures.
+        seed, epoch, number: which batch.
+        size: pictures in it.
+        shape: width and height of the input, pixels.
+    """
     order = np.random.default_rng([seed, epoch]).permutation(len(store))
-    images = np.empty((size, INPUT[1], INPUT[0], 3), np.uint8)
+    images = np.empty((size, shape[1], shape[0], 3), np.uint8)
     people = []
     for row, index in enumerate(order[number * size : (number + 1) * size].tolist()):
         rng = np.random.default_rng([seed, epoch, index])
-        images[row], found = cut(store.images[index], store.people[index], rng)
+        images[row], found = cut(store.images[index], store.people[index], rng, shape)
         people.append(found)
     return images, people
 
 
 def whole(image: NDArray[np.uint8], people: People) -> tuple[NDArray[np.uint8], People]:
     """The picture as a unit would see it: fitted into the top left, padding below."""
-    return _cut(image, people, _Frame(_USUAL, _USUAL[0] / image.shape[1], 0.0, 0.0, False))
+    used = _fitted(INPUT, _USUAL)
+    return _cut(image, people, _Frame(INPUT, used, used[0] / image.shape[1], 0.0, 0.0, False))
 
 
 def cut(
-    image: NDArray[np.uint8], people: People, rng: np.random.Generator
+    image: NDArray[np.uint8],
+    people: People,
+    rng: np.random.Generator,
+    shape: tuple[int, int] = INPUT,
 ) -> tuple[NDArray[np.uint8], People]:
     """A part of the picture: moved, resized, mirrored and recoloured at random."""
-    used = _USUAL if rng.random() < 0.8 else _SHAPES[int(rng.integers(len(_SHAPES)))]
+    sides = _USUAL if rng.random() < 0.8 else _OTHERS[int(rng.integers(len(_OTHERS)))]
+    used = _fitted(shape, sides)
     high, wide = image.shape[:2]
     zoom = max(used[0] / wide, used[1] / high)
     if rng.random() < 0.6:
         zoom *= float(np.exp(rng.uniform(np.log(0.75), np.log(1.5))))
     left = (used[0] - zoom * wide) * rng.random()
     top = (used[1] - zoom * high) * rng.random()
-    frame = _Frame(used, zoom, left, top, bool(rng.random() < 0.5))
+    frame = _Frame(shape, used, zoom, left, top, bool(rng.random() < 0.5))
     made, found = _cut(image, people, frame)
     return _recolour(made, rng), found
 
 
-# What pictures of 16:9, 4:3, 1:1 and 3:4 fill of the input.
-_USUAL = (320, 180)
-_SHAPES = ((256, 192), (192, 192), (144, 192))
+# Sides of pictures, width to height.
+_USUAL = (16, 9)
+_OTHERS = ((4, 3), (1, 1), (3, 4))
+
+
+def _fitted(shape: tuple[int, int], sides: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of what a picture of such sides fills of the input."""
+    scale = min(shape[0] / sides[0], shape[1] / sides[1])
+    return round(sides[0] * scale), round(sides[1] * scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +183,14 @@ class _Frame:
     """Which part of a picture goes where.
 
     Args:
+        shape: width and height of the input, pixels.
         used: width and height of the part of the input that is picture, pixels.
         zoom: pixels of the input a pixel of the picture.
         left, top: where the picture's corner comes to lie, pixels of the input.
         flip: mirrored.
     """
 
+    shape: tuple[int, int]
     used: tuple[int, int]
     zoom: float
     left: float
@@ -186,7 +207,7 @@ def _cut(
     matrix = np.array([[zoom, 0, frame.left + half], [0, zoom, frame.top + half]])
     if frame.flip:
         matrix[0] = [-zoom, 0, across - frame.left - 1 - half]
-    made = np.zeros((INPUT[1], INPUT[0], 3), np.uint8)
+    made = np.zeros((frame.shape[1], frame.shape[0], 3), np.uint8)
     grey = int(image[::32, ::32].mean())
     part = cv2.warpAffine(
         image, matrix, (across, down), flags=cv2.INTER_LINEAR, borderValue=(grey, grey, grey)

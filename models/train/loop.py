@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from models.train.examples import INPUT, Store, batch
+from models.train.examples import INPUT, SMALL, Store, batch
 from models.train.loss import loss
 from models.train.network import Network
 from models.train.targets import Targets, targets
@@ -36,14 +36,16 @@ class Recipe:
         seed: of the pictures, the weights and the order.
         images: rendered pictures, stills and moments of clips.
         epochs: times that each is looked at.
+        small: how many of them, the first, at the smaller input size.
         batch: pictures a step.
         rate: highest learning rate (AdamW).
         decay: weight decay.
     """
 
     seed: int = 1
-    images: int = 14000
-    epochs: int = 14
+    images: int = 28000
+    epochs: int = 8
+    small: int = 5
     batch: int = 16
     rate: float = 1.5e-3
     decay: float = 1e-2
@@ -131,15 +133,15 @@ class _Epoch(Dataset[Batch]):
 
     def __init__(self, store: Store, recipe: Recipe, epoch: int) -> None:
         self._store, self._recipe, self._epoch = store, recipe, epoch
+        self._shape = SMALL if epoch < recipe.small else INPUT
 
     def __len__(self) -> int:
         return len(self._store) // self._recipe.batch
 
     def __getitem__(self, index: int) -> Batch:
-        images, people = batch(
-            self._store, self._recipe.seed, self._epoch, index, self._recipe.batch
-        )
-        drawn = [targets(one, *INPUT) for one in people]
+        recipe, shape = self._recipe, self._shape
+        images, people = batch(self._store, recipe.seed, self._epoch, index, recipe.batch, shape)
+        drawn = [targets(one, *shape) for one in people]
         return torch.from_numpy(images), {
             field.name: torch.from_numpy(np.stack([getattr(one, field.name) for one in drawn]))
             for field in fields(Targets)

@@ -74,10 +74,10 @@ class Network(nn.Module):
         self.from16 = Convolution(96, 48, size=1)
         self.merged8 = Convolution(48, 48)
         self.from8 = Convolution(48, 24, size=1)
-        self.merged4 = Convolution(24, 24)
+        self.merged4 = nn.Sequential(Convolution(24, 24), Convolution(24, 32))
         self.grid_neck = Convolution(48, 64)
         self.grid_head = nn.Conv2d(64, OFFSETS.stop, 1)
-        self.map_head = nn.Conv2d(24, JOINTS, 1)
+        self.map_head = nn.Conv2d(32, JOINTS, 1)
         for head in (self.grid_head, self.map_head):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)

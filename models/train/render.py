@@ -15,7 +15,7 @@ PART = 400
 _MOMENTS = 20
 # Of a part: wildly random stills; moments of clips, with all that people do there. The rest are
 # plain stills: postures in places that no script leads to.
-_STRONG, _SCRIPTED = 100, 180
+_STRONG, _SCRIPTED = 80, 220
 # A stream of seeds for each seed of a recipe, a shop each.
 _STREAM = 100_000
 
@@ -23,7 +23,7 @@ _STREAM = 100_000
 def render(
     folder: Path, seed: int, count: int, workers: int, report: Callable[[int], None]
 ) -> list[Path]:
-    """Have at least count pictures in folder, a quarter of them strongly randomized.
+    """Have at least count pictures in folder, a fifth of them strongly randomized.
 
     Args:
         folder: made if need be; whole parts in it are kept.

@@ -23,7 +23,9 @@ LEAST_VISIBLE, LEAST_HEIGHT = 0.2, 12.0
 # Cells around a chest that learn the box and the joints, as a share of the Gaussian's height.
 _LEARNS = 0.5
 # Gaussians: standard deviations in cells for a person of one cell, and growth with its height.
-_CHEST_SIGMA, _CHEST_GROWTH = 0.7, 0.05
+# Chests' are narrow: two of them nearer than two deviations make one peak, and of people who stand
+# behind one another one would be lost.
+_CHEST_SIGMA, _CHEST_GROWTH = 0.7, 0.02
 _JOINT_SIGMA, _JOINT_GROWTH = 0.8, 0.016
 
 

@@ -86,8 +86,8 @@ def test_the_loss_looks_at_cells_where_either_model_sees_someone():
     assert loss([wanted], [found]) == 0
     found = wanted.copy()
     found[0, 1, 4:] = 0.8
-    assert loss([wanted], [found]) == pytest.approx(0.64**2)
-    assert loss([found], [wanted]) == pytest.approx(0.64**2)
+    assert loss([wanted], [found]) == pytest.approx(0.1 * (2 * 0.64 - 0.1))
+    assert loss([found], [wanted]) == pytest.approx(0.1 * (2 * 0.64 - 0.1))
 
 
 def test_a_range_gives_up_a_lonely_extreme():

@@ -15,7 +15,7 @@ from models.train.examples import Store, batch, open_store, write_store  # noqa:
 from models.train.loop import LOG, Recipe, rate_at, train  # noqa: E402
 from models.train.teacher import Taught  # noqa: E402
 
-RECIPE = Recipe(seed=3, images=4, epochs=3, batch=2)
+RECIPE = Recipe(seed=3, images=4, epochs=3, small=1, batch=2)
 CPU = torch.device("cpu")
 
 
