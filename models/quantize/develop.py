@@ -31,12 +31,15 @@ class Settings:
     Args:
         price: microseconds that a unit of loss is worth, see `models.quantize.search`. Higher is
             more faithful and slower.
+        worth: microseconds that int8 is worth beyond its time here, for each thousand weights, see
+            `models.quantize.search.favour_int8`.
         tried_on: pictures that each change is tried on alone.
         threads: of everything.
         seed: of all that is drawn.
     """
 
-    price: float = 1e6
+    price: float = 7e5
+    worth: float = 1.5
     tried_on: int = 24
     threads: int = 1
     seed: int = 0
@@ -82,16 +85,17 @@ def develop(
     costs = measured.of(graph, bar)
     every = units(graph)
     clamps = search.fit_clamps(graph, inputs, threads, draw)
+    costs = search.favour_int8(graph, costs, settings.worth)
     some = inputs[:: max(1, len(inputs) // settings.tried_on)]
     with bar("each change alone", len(clamps) + len(every)) as report:
         trial = search.try_each(graph, empty, clamps, some, threads, draw, costs, report)
     choice = search.choose(graph, trial, settings.price)
     recipe = replace(
         empty,
-        clamps={name: clamps[name] for name in clamps if name in choice.clamped},
+        clamps={name: one for name, one in clamps.items() if name in choice.clamped},
         int8=tuple(unit.name for unit in every if unit.name in choice.int8),
     )
-    recipe = search.calibrated(graph, recipe, inputs, threads, draw)
+    recipe = search.best_ranges(graph, recipe, inputs, some, threads, settings.seed)
 
     def made(one: Recipe) -> Graph:
         return finish(rewritten, one)

@@ -22,7 +22,7 @@ _FAR = 0.1
 
 
 def loss(wanted: Sequence[Floats], found: Sequence[Floats]) -> float:
-    """Mean squared error (Huber's) of person scores (plus a little of boxes) over the cells that matter.
+    """Huber's error of person scores (plus a little of boxes) over the cells that matter.
 
     Independent errors add up in it, as variances do.
 

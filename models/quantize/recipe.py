@@ -43,6 +43,7 @@ class Recipe:
         rows: columns of YOLOX's output rows that are kept: 4 of the box, objectness, classes.
         clamps: what replaces SiLU, by the convolution's output.
         int8: convolutions that run in int8, by their output; all others stay in float.
+        calibration: how the ranges were taken from what was seen.
         ranges: smallest and largest value of each tensor that is quantized.
         dropped: channels that are left out, by the convolution's output.
         solved: weights that make up for them, by convolution.
@@ -55,6 +56,7 @@ class Recipe:
     rows: int | None
     clamps: Mapping[str, Clamp]
     int8: tuple[str, ...]
+    calibration: str
     ranges: Mapping[str, tuple[float, float]]
     dropped: Mapping[str, tuple[int, ...]]
     solved: Mapping[str, Solved]
@@ -64,7 +66,7 @@ def empty_recipe(
     source: str, source_sha256: str, pictures: int, pictures_sha256: str, rows: int | None
 ) -> Recipe:
     """A recipe that changes nothing yet."""
-    return Recipe(source, source_sha256, pictures, pictures_sha256, rows, {}, (), {}, {}, {})
+    return Recipe(source, source_sha256, pictures, pictures_sha256, rows, {}, (), "", {}, {}, {})
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
@@ -98,6 +100,7 @@ def read_recipe(path: Path) -> Recipe:
             rows=document.pop("rows"),
             clamps={name: Clamp(**one) for name, one in document.pop("clamps").items()},
             int8=tuple(document.pop("int8")),
+            calibration=str(document.pop("calibration")),
             ranges={name: (low, high) for name, (low, high) in document.pop("ranges").items()},
             dropped=_tuples(document.pop("dropped")),
             solved={name: _solved(one) for name, one in document.pop("solved").items()},

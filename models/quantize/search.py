@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models.quantize.clamp import clamp_activations, fit_clamp
 from models.quantize.graph import Graph
 from models.quantize.insert import (
+    Range,
     absorb_clamps,
     followers,
     in_int8,
@@ -27,7 +28,13 @@ from models.quantize.insert import (
 )
 from models.quantize.kernels import INTO_INT8_NS, OUT_OF_INT8_NS, TURN_US, Cost
 from models.quantize.loss import loss
-from models.quantize.observe import Seen, least_error_range, observe
+from models.quantize.observe import (
+    Seen,
+    full_range,
+    least_error_range,
+    observe,
+    percentile_range,
+)
 from models.quantize.recipe import Clamp, Recipe
 from models.quantize.run import outputs
 from models.quantize.units import units
@@ -35,6 +42,12 @@ from models.quantize.units import units
 Tensors = Sequence[NDArray[Any]]
 _CHANGES = (frozenset.union, frozenset.difference, frozenset.symmetric_difference)
 
+# Ways to take a tensor's range from what was seen of it, told whether SiLU follows.
+RANGES: Mapping[str, Callable[[Seen, bool], Range]] = {
+    "min-max": lambda seen, _: full_range(seen),
+    "percentile 99.99": lambda seen, _: percentile_range(seen, 1e-4),
+    "least error": least_error_range,
+}
 # Windows of neighbouring convolutions that are switched together while choosing.
 _WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
@@ -44,14 +57,12 @@ class Trial:
     """What each change does, alone.
 
     Args:
-        clamps: what would stand in for each SiLU.
         clamp_loss: loss by each clamp alone.
         int8_loss: loss by each convolution in int8 alone.
         costs: microseconds of each unit.
         sizes: values in each tensor of one inference.
     """
 
-    clamps: Mapping[str, Clamp]
     clamp_loss: Mapping[str, float]
     int8_loss: Mapping[str, float]
     costs: Mapping[str, Cost]
@@ -66,17 +77,31 @@ class Choice:
     int8: frozenset[str]
 
 
-def fit_clamps(graph: Graph, inputs: Tensors, threads: int, draw: np.random.Generator
-               ) -> dict[str, Clamp]:  # fmt: skip
+def fit_clamps(
+    graph: Graph, inputs: Tensors, threads: int, draw: np.random.Generator
+) -> dict[str, Clamp]:
     """The clamp nearest to each SiLU on the pictures."""
     names = [unit.name for unit in units(graph) if unit.product is not None]
     seen = observe(graph, names, inputs, threads, draw)
     return {name: fit_clamp(seen[name].values) for name in names}
 
 
+def favour_int8(graph: Graph, costs: Mapping[str, Cost], worth: float) -> dict[str, Cost]:
+    """The costs, with int8 cheaper by so many microseconds for each thousand weights.
+
+    What it is worth beyond the time measured here: a smaller file, and processors that multiply
+    eight bits faster than this one.
+    """
+    weights = {unit.name: graph.constants[unit.conv.input[1]].size for unit in units(graph)}
+    return {
+        name: replace(cost, conv8=cost.conv8 - worth * weights[name] / 1000)
+        for name, cost in costs.items()
+    }
+
+
 def calibrated(
     graph: Graph, recipe: Recipe, inputs: Tensors, threads: int, draw: np.random.Generator,
-    pick: Callable[[Seen, bool], tuple[float, float]] = least_error_range,
+    how: str = "least error",
 ) -> Recipe:  # fmt: skip
     """The recipe with ranges of all tensors that its int8 part needs.
 
@@ -86,7 +111,7 @@ def calibrated(
         inputs: one per picture.
         threads: of one inference.
         draw: draws the values that are looked at.
-        pick: the range of a tensor, given whether SiLU follows.
+        how: one of `RANGES`.
     """
     whole = clamp_activations(graph, recipe.clamps)
     clamped, convs = absorb_clamps(whole, recipe.int8)
@@ -94,8 +119,8 @@ def calibrated(
     names = quantized_tensors(clamped, chosen)
     seen = observe(whole, names, inputs, threads, draw)
     before_silu = {unit.name for unit in units(clamped) if unit.product is not None}
-    ranges = {name: pick(seen[name], name in before_silu) for name in names}
-    return replace(recipe, ranges=ranges)
+    ranges = {name: RANGES[how](seen[name], name in before_silu) for name in names}
+    return replace(recipe, calibration=how, ranges=ranges)
 
 
 def try_each(
@@ -119,16 +144,41 @@ def try_each(
     full = calibrated(graph, replace(empty, int8=everything), inputs, threads, draw)
     clamp_loss, int8_loss = {}, {}
     for name, clamp in clamps.items():
-        clamp_loss[name] = loss(
-            wanted, _rows(clamp_activations(graph, {name: clamp}), inputs, threads)
-        )
+        clamped = clamp_activations(graph, {name: clamp})
+        clamp_loss[name] = loss(wanted, _rows(clamped, inputs, threads))
         report()
     for name in everything:
         made = insert(graph, replace(full, int8=(name,)))
         int8_loss[name] = loss(wanted, _rows(made, inputs, threads))
         report()
     sizes = {name: int(np.prod(shape)) for name, shape in graph.shapes().items() if shape}
-    return Trial(clamps, clamp_loss, int8_loss, costs, sizes)
+    return Trial(clamp_loss, int8_loss, costs, sizes)
+
+
+def best_ranges(
+    graph: Graph, recipe: Recipe, inputs: Tensors, some: Tensors, threads: int, seed: int
+) -> Recipe:
+    """The recipe with ranges taken the way that costs least agreement.
+
+    Args:
+        graph: rewritten and pruned.
+        recipe: all but its ranges is ready.
+        inputs: one per picture.
+        some: those that the ways are compared on.
+        threads: of one inference.
+        seed: every way sees the same values.
+    """
+    wanted = _rows(graph, some, threads)
+    tried = [
+        calibrated(graph, recipe, inputs, threads, np.random.default_rng(seed), how)
+        for how in RANGES
+    ]
+
+    def lost(one: Recipe) -> float:
+        made = insert(clamp_activations(graph, one.clamps), one)
+        return loss(wanted, _rows(made, some, threads))
+
+    return min(tried, key=lost)
 
 
 def choose(graph: Graph, trial: Trial, price: float) -> Choice:
@@ -153,7 +203,7 @@ def choose(graph: Graph, trial: Trial, price: float) -> Choice:
                 tried = change(best, window)
                 if tried != best and (found := prices.of(tried)) < least - 1e-6:
                     least, best = found, tried
-    return Choice(prices.clamped(best), best)
+    return prices.choice(best)
 
 
 class _Prices:
@@ -178,25 +228,30 @@ class _Prices:
             name: cost.conv8 - cost.conv + price * trial.int8_loss[name]
             for name, cost in trial.costs.items()
         }
+        # Of SiLU and of a clamp: in float, in int8.
+        self._activation = [
+            {name: self._ways(name, cost, int8) for name, cost in trial.costs.items()}
+            for int8 in (False, True)
+        ]
         self._order = steps(graph)
 
     def of(self, int8: Collection[str]) -> float:
         """Of these in int8, with clamps where they pay."""
         total = self._fixed + sum(self._extra[name] for name in int8)
-        for name, cost in self._trial.costs.items():
-            silu = cost.silu8 if name in int8 else cost.silu
-            lost = self._trial.clamp_loss.get(name)
-            total += silu if lost is None else min(silu, self._price * lost)
+        for name in self._trial.costs:
+            total += min(self._activation[name in int8][name])
         return total + self._turns(int8)
 
-    def clamped(self, int8: Collection[str]) -> frozenset[str]:
-        """The SiLUs that a clamp should stand in for."""
-        return frozenset(
-            name
-            for name, lost in self._trial.clamp_loss.items()
-            if self._price * lost
-            < (self._trial.costs[name].silu8 if name in int8 else self._trial.costs[name].silu)
-        )
+    def choice(self, int8: frozenset[str]) -> Choice:
+        """These in int8, with the clamps that pay."""
+        ways = {name: self._activation[name in int8][name] for name in self._trial.costs}
+        return Choice(frozenset(name for name, way in ways.items() if way[-1] < way[0]), int8)
+
+    def _ways(self, name: str, cost: Cost, int8: bool) -> tuple[float, ...]:
+        silu = cost.silu8 if int8 else cost.silu
+        if name not in self._trial.clamp_loss:
+            return (silu,)
+        return silu, self._price * self._trial.clamp_loss[name]
 
     def _turns(self, int8: Collection[str]) -> float:
         """Of tensors that are made in one format and taken in the other."""

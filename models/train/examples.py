@@ -127,7 +127,9 @@ def batch(
 
     Args:
         store: all pictures.
-        seed, epoch, number: which batch.
+        seed: of the recipe.
+        epoch: which round.
+        number: which batch of it.
         size: pictures in it.
         shape: width and height of the input, pixels.
     """

@@ -15,10 +15,10 @@ from models.quantize.loss import loss
 from models.quantize.make import narrowed
 from models.quantize.observe import Seen, full_range, least_error_range, percentile_range
 from models.quantize.prune import pruned
-from models.quantize.recipe import Clamp, empty_recipe
+from models.quantize.recipe import empty_recipe
 from models.quantize.refit import stages
 from models.quantize.rewrite import rewrite
-from models.quantize.search import Trial, choose
+from models.quantize.search import Trial, choose, favour_int8
 from models.quantize.slim import branches, eliminate, slim, solve
 from models.quantize.units import units
 
@@ -33,7 +33,6 @@ def trial(graph: Graph, int8_loss: float, clamp_loss: float, cost: Cost) -> Tria
     silu = [unit.name for unit in every if unit.product is not None]
     sizes = {name: int(np.prod(shape)) for name, shape in graph.shapes().items() if shape}
     return Trial(
-        dict.fromkeys(silu, Clamp(1.0, 0.0, -0.1)),
         dict.fromkeys(silu, clamp_loss),
         {unit.name: int8_loss for unit in every},
         {unit.name: cost for unit in every},
@@ -61,6 +60,13 @@ def test_a_clamp_stands_in_where_it_is_cheaper_than_it_costs(graph):
     some = trial(graph, 1.0, 0.0001, Cost(100, 20, 90, 30))
     assert choose(graph, some, 1e5).clamped == set(some.clamp_loss)
     assert choose(graph, some, 1e6).clamped == frozenset()
+
+
+def test_int8_may_be_worth_more_than_its_time_here(graph):
+    cost = Cost(50, 10, 60, 10)
+    some = trial(graph, 0.0, 1.0, cost)
+    favoured = replace(some, costs=favour_int8(graph, some.costs, 1e6))
+    assert choose(graph, favoured, 1e5).int8 == {unit.name for unit in units(graph)}
 
 
 def test_one_sensitive_layer_stays_in_float_among_the_others(graph):

@@ -34,7 +34,7 @@ def network() -> Network:
 @pytest.fixture(scope="module")
 def pictures() -> list[np.ndarray]:
     rng = np.random.default_rng(1)
-    coarse = rng.integers(0, 255, (3, 12, 20, 3), dtype=np.uint8)
+    coarse = rng.integers(0, 255, (3, INPUT[1] // 16, INPUT[0] // 16, 3), dtype=np.uint8)
     return [np.kron(one, np.ones((16, 16, 1), np.uint8)) for one in coarse]
 
 
