@@ -18,7 +18,6 @@ from models.quantize.recipe import Recipe
 from models.quantize.rewrite import rewrite
 from models.quantize.run import session
 
-
 # Runs of a picture, of which the fastest counts.
 _RUNS = 3
 
