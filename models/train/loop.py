@@ -45,7 +45,7 @@ class Recipe:
     seed: int = 1
     images: int = 28000
     epochs: int = 8
-    small: int = 5
+    small: int = 6
     batch: int = 16
     rate: float = 1.5e-3
     decay: float = 1e-2
