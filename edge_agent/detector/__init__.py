@@ -6,27 +6,22 @@ callable.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from numpy.typing import NDArray
-
 from edge_agent.detector.boxes import suppress
 from edge_agent.detector.shelflight import ShelflightDetector
+from edge_agent.detector.steps import Detector, Run
 from edge_agent.detector.yolox import YoloxDetector
 from edge_agent.errors import ModelError
 from edge_agent.manifest import Decoder, ModelEntry
 
-__all__ = ["ShelflightDetector", "YoloxDetector", "build_detector", "suppress"]
+__all__ = ["Detector", "ShelflightDetector", "YoloxDetector", "build_detector", "suppress"]
 
-Run = Callable[[NDArray[Any]], list[NDArray[Any]]]
-_DECODERS: dict[Decoder, type[YoloxDetector] | type[ShelflightDetector]] = {
+_DECODERS: dict[Decoder, type[Detector]] = {
     Decoder.YOLOX: YoloxDetector,
     Decoder.SHELFLIGHT: ShelflightDetector,
 }
 
 
-def build_detector(entry: ModelEntry, runtime: Run) -> YoloxDetector | ShelflightDetector:
+def build_detector(entry: ModelEntry, runtime: Run) -> Detector:
     """The detector for the entry's decoder.
 
     Raises:

@@ -7,7 +7,6 @@ rough joint is moved to the best cell of its map close by, and then between cell
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import exp, log
 from typing import Any
@@ -17,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detector.boxes import Candidate, placed, suppress
-from edge_agent.detector.fitting import Fitting, fitted_size
+from edge_agent.detector.fitting import fitted_size
+from edge_agent.detector.steps import Detector, Run
 from edge_agent.errors import ModelError
 from edge_agent.manifest import ModelEntry
 from edge_agent.observations import Detections, Floats, Frame
-
-Run = Callable[[NDArray[Any]], list[NDArray[Any]]]
 
 _JOINTS = 17
 _GRID_STRIDE, _MAP_STRIDE = 8, 4
@@ -43,7 +41,7 @@ _AROUND = np.stack(
 _PEAK = np.ones((3, 3), np.uint8)
 
 
-class ShelflightDetector:
+class ShelflightDetector(Detector):
     """People with joints, from the built-in model.
 
     Args:
@@ -55,10 +53,7 @@ class ShelflightDetector:
     """
 
     def __init__(self, entry: ModelEntry, runtime: Run) -> None:
-        self.runtime = runtime
-        self._name = entry.name
-        self._spec = entry.input
-        self._limits = entry.limits
+        super().__init__(entry, runtime)
         self._least = _logit(entry.limits.score)
         width, height = entry.input.width, entry.input.height
         if width % 32 or height % 32:
@@ -67,20 +62,6 @@ class ShelflightDetector:
             )
         self._grid = (1, _CHANNELS, height // _GRID_STRIDE, width // _GRID_STRIDE)
         self._maps = (1, _JOINTS, height // _MAP_STRIDE, width // _MAP_STRIDE)
-        self._fitting = Fitting(entry.input)
-
-    def __call__(self, frame: Frame) -> Detections:
-        """The people in the frame, best first, with scores from the manifest's threshold up."""
-        return self.decode(self.runtime(self.prepare(frame)), frame)
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """Width and height of the model's input, pixels."""
-        return self._spec.width, self._spec.height
-
-    def prepare(self, frame: Frame) -> NDArray[Any]:
-        """The model's input, see `Fitting`."""
-        return self._fitting(frame)
 
     def decode(self, outputs: list[NDArray[Any]], frame: Frame) -> Detections:
         """The people in the model's output.

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import exp
 from typing import Any
 
 from numpy.typing import NDArray
 
 from edge_agent.detector.boxes import Candidate, placed, suppress
-from edge_agent.detector.fitting import Fitting, fitted_size
+from edge_agent.detector.fitting import fitted_size
+from edge_agent.detector.steps import Detector, Run
 from edge_agent.errors import ModelError
 from edge_agent.manifest import ModelEntry
 from edge_agent.observations import Detections, Frame
-
-Run = Callable[[NDArray[Any]], list[NDArray[Any]]]
 
 # Columns of a YOLOX row (Megvii-BaseDetection/YOLOX, demo_utils.demo_postprocess): the box, how
 # sure it is that there is any object, then the COCO classes, of which person is the first.
@@ -27,7 +25,7 @@ _MOST = 200
 _LARGEST = 10.0
 
 
-class YoloxDetector:
+class YoloxDetector(Detector):
     """YOLOX without its own grid decoding or suppression in the file.
 
     Args:
@@ -39,25 +37,8 @@ class YoloxDetector:
     """
 
     def __init__(self, entry: ModelEntry, runtime: Run) -> None:
-        self.runtime = runtime
-        self._name = entry.name
-        self._spec = entry.input
-        self._limits = entry.limits
+        super().__init__(entry, runtime)
         self._cells = _grid(entry)
-        self._fitting = Fitting(entry.input)
-
-    def __call__(self, frame: Frame) -> Detections:
-        """The people in the frame, best first, with scores from the manifest's threshold up."""
-        return self.decode(self.runtime(self.prepare(frame)), frame)
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """Width and height of the model's input, pixels."""
-        return self._spec.width, self._spec.height
-
-    def prepare(self, frame: Frame) -> NDArray[Any]:
-        """The model's input, see `Fitting`."""
-        return self._fitting(frame)
 
     def decode(self, outputs: list[NDArray[Any]], frame: Frame) -> Detections:
         """The people in the model's output.
