@@ -23,7 +23,7 @@ from models.train.targets import CHEST, LEAST_VISIBLE, People, targets
 
 WIDTH, HEIGHT = INPUT
 # The part of the input that a 16:9 picture fills.
-USED = 180
+USED = 252
 # Where joints lie in an upright body's box.
 UPRIGHT = np.array(
     [(0.5, 0.08)] * 5
@@ -88,6 +88,15 @@ def test_a_couple_side_by_side_stays_two():
     found = read_back(labels)
     np.testing.assert_allclose(found.boxes, labels.boxes, atol=0.01)
     np.testing.assert_allclose(found.joints, labels.keypoints[..., :2], atol=0.8)
+
+
+def test_whoever_stands_behind_another_has_a_peak_of_his_own():
+    drawn = targets(people((200, 40, 270, 230), (224, 34, 294, 220)), WIDTH, HEIGHT)
+    (nearer, farther) = (int(y * 190 + 40) // 8 for y in (CHEST, CHEST - 0.05))
+    row = drawn.person[0, farther : nearer + 1].max(axis=0)
+    first, second = 235 // 8, 259 // 8
+    assert row[first] == row[second] == 1
+    assert row[first + 1 : second].min() < 0.7, "a network's blur must not make them one"
 
 
 def test_a_hidden_joint_is_known_roughly_and_said_to_be_unsure():
