@@ -27,7 +27,7 @@ from models.quantize.develop import Measured, Settings, develop
 from models.quantize.folds import score_folds
 from models.quantize.graph import read_graph
 from models.quantize.make import make, put
-from models.quantize.pictures import Picture, fingerprint, read_pictures, tensors
+from models.quantize.pictures import Picture, fingerprint, read_pictures, tensors, views
 from models.quantize.recipe import Recipe, empty_recipe, read_recipe, write_recipe
 from models.quantize.rewrite import rewrite
 
@@ -142,7 +142,8 @@ def _developed(
 ) -> Recipe:
     empty = _empty(entry, source, pictures)
     rewritten = rewrite(read_graph(source), empty.rows)
-    return develop(rewritten, empty, tensors(entry, pictures), _settings(args), Measured(), _bar)
+    inputs = tensors(entry, views(pictures))
+    return develop(rewritten, empty, inputs, _settings(args), Measured(), _bar)
 
 
 def _folds(

@@ -38,8 +38,8 @@ class Settings:
         seed: of all that is drawn.
     """
 
-    price: float = 7e5
-    worth: float = 1.5
+    price: float = 1e6
+    worth: float = 1.0
     tried_on: int = 24
     threads: int = 1
     seed: int = 0

@@ -13,7 +13,7 @@ from models.evaluate.agreement import Agreement, agreement, found_in
 from models.quantize.develop import Bar, Measured, Settings, develop
 from models.quantize.graph import read_graph
 from models.quantize.make import content, finish
-from models.quantize.pictures import Picture, tensors
+from models.quantize.pictures import Picture, tensors, views
 from models.quantize.recipe import Recipe
 from models.quantize.rewrite import rewrite
 from models.quantize.run import session
@@ -36,9 +36,9 @@ def score_folds(
     total, ratios = Agreement(0, 0, 0), []
     float_session = session(source.read_bytes(), settings.threads)
     for fold in range(folds):
-        seen = [one for i, one in enumerate(inputs) if i % folds != fold]
+        seen = [one for i, one in enumerate(pictures) if i % folds != fold]
         unseen = [i for i in range(len(inputs)) if i % folds == fold]
-        recipe = develop(rewritten, empty, seen, settings, measured, bar)
+        recipe = develop(rewritten, empty, tensors(entry, views(seen)), settings, measured, bar)
         ours = session(content(finish(rewritten, recipe)), settings.threads)
         part, took = Agreement(0, 0, 0), []
         for i in unseen:
