@@ -23,7 +23,7 @@ Way = Callable[[], object]
 
 _FULL = (1920, 1080)
 # The built-in model's input, and YOLOX-nano's.
-_SMALL, _SQUARE = (320, 192), (416, 416)
+_SMALL, _SQUARE = (448, 256), (416, 416)
 _ROUNDS = 60
 _PAD = 114
 
