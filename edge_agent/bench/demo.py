@@ -31,6 +31,8 @@ from edge_agent.health import joined, read_all
 # Of the built-in scene: long enough to differ from itself, short enough to be rendered while one
 # waits; and windows so short that counts come in while one looks.
 LOOP_S, WINDOW_S = 90, 10
+# Seconds from one visit to the next: busy, but no crush.
+VISIT_EVERY_S = 8
 # What the sink may differ from the truth, as a share of the true visits.
 TOLERANCE = 0.05
 READY_S = 30.0
@@ -128,7 +130,8 @@ def _play(args: argparse.Namespace) -> Play:
 
 def _render(scene: Path, seed: int, seconds: int) -> None:
     """Have the shop rendered; its progress bar is shown."""
-    words = ("--seed", str(seed), "--seconds", str(seconds), "--out", str(scene))
+    often = ("--visit-every", str(VISIT_EVERY_S))
+    words = ("--seed", str(seed), "--seconds", str(seconds), *often, "--out", str(scene))
     done = subprocess.run((sys.executable, "-m", "models", "scene", *words), check=False)
     if done.returncode != 0:
         raise ShelflightError(

@@ -18,6 +18,8 @@ from models.scene.zones import SceneZone
 CLIP, SITE, TRUTH, LABELS = "clip.mp4", "site.yaml", "truth.json", "labels.npz"
 # Frames a second that the unit analyses, as a site file that says nothing else.
 ANALYSED_FPS = 5.0
+# Half a dozen people at four metres of shelf hide each other for longer than the usual two seconds.
+GAP_S = 4
 _HEAD = "# A rendered shop (python -m models scene); k is 1 because nobody in it is real.\n"
 
 
@@ -33,6 +35,7 @@ def site_text(stage: Stage) -> str:
         "unit": {"id": f"scene-{stage.seed}", "tenant": "demo", "store": "store-1"},
         "camera": {"source": "file", "path": CLIP, "fps": ANALYSED_FPS},
         "zones": zones,
+        "thresholds": {"gap_s": GAP_S},
         "privacy": {"k": 1, "window_s": 60},
     }
     return _HEAD + yaml.safe_dump(site, sort_keys=False, default_flow_style=None, width=100)
