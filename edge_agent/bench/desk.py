@@ -122,12 +122,14 @@ class Desk:
 def desk(logs: Path | None = None) -> Iterator[Desk]:
     """A desk that is cleared at the end, whatever happens; being terminated is an interrupt."""
     table = Desk(logs)
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    # Ctrl-C too: a script that starts us in the background leaves it ignored.
+    before = {n: signal.signal(n, _interrupt) for n in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield table
     finally:
         table.stop()
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
