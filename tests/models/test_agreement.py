@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 import pytest
 
-from edge_agent.manifest.files import PACKAGE
 from models.__main__ import main
 from models.evaluate.agreement import Agreement, agreement, time_in_turn
 from models.evaluate.matching import Found
@@ -85,10 +84,6 @@ def photos(tmp_path, data):
     return path
 
 
-@pytest.mark.skipif(
-    not (PACKAGE / "recipes/yolox-nano-int8.json").exists(),
-    reason="no recipe of yolox-nano-int8 is committed yet",
-)
 def test_the_quantized_model_agrees_with_the_float_one_in_less_time(folder, photos, capsys):
     """The floor is below the card's figures: ten pictures, and whatever else the machine does."""
     assert main(["quantize", "yolox-nano"]) == 0

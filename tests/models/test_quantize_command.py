@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from edge_agent.errors import InputError
-from edge_agent.manifest.files import PACKAGE
 from models.__main__ import main
 from models.quantize.pictures import fingerprint, read_pictures
 
@@ -31,10 +30,6 @@ def photos(tmp_path):
     return path
 
 
-@pytest.mark.skipif(
-    not (PACKAGE / "recipes/yolox-nano-int8.json").exists(),
-    reason="no recipe of yolox-nano-int8 is committed yet",
-)
 def test_the_committed_recipe_makes_a_file_that_verifies_and_the_same_one_again(folder, capsys):
     assert main(["verify", "yolox-nano-int8"]) == 1
     assert "models quantize yolox-nano" in capsys.readouterr().err
