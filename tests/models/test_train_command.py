@@ -17,7 +17,7 @@ def call(capsys, *words: str) -> str:
 def test_a_recipe_with_an_unknown_key_is_refused(tmp_path, capsys):
     (tmp_path / "recipe.yaml").write_text("seed: 1\nspeed: 3\n")
     err = call(capsys, "--out", str(tmp_path / "out"), "--recipe", str(tmp_path / "recipe.yaml"))
-    assert "seed, images, epochs, batch, rate, decay" in err
+    assert "seed, images, epochs, small, batch, rate, decay" in err
 
 
 @pytest.mark.parametrize("line", ["epochs: many", "epochs: -1", "epochs: true"])
