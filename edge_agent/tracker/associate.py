@@ -8,6 +8,8 @@ Edge = tuple[float, int, int]
 
 # Exchanges settle in one pass nearly always; the bound keeps a frame's time bounded.
 _PASSES = 3
+# Below this a gain is a rounding error.
+_LEAST_GAIN = 1e-12
 
 
 class Assignment:
@@ -82,59 +84,67 @@ class _Exchange:
 
     def __init__(self, found: Assignment, far_of: list[float], contested: list[Edge]) -> None:
         self._column_of, self._row_of = found.column_of, found.row_of
-        self._worth = [(1 - far) ** 2 for far in far_of]  # of each row's match
-        self._spare = {(row, column): (1 - far) ** 2 for far, row, column in contested}
+        # Of each row's match, and of what else it could have.
+        self._worth = [
+            0.0 if column < 0 else (1 - far) ** 2
+            for column, far in zip(found.column_of, far_of, strict=True)
+        ]
+        self._spare: list[dict[int, float]] = [{} for _ in far_of]
+        for far, row, column in contested:
+            self._spare[row][column] = (1 - far) ** 2
 
     def run(self) -> None:
         """Exchange until nothing is gained any more, or long enough."""
         for _ in range(_PASSES):
-            gained = self._swap()
-            if not (self._shift() or gained):
+            wishes = [(row, column) for row, spare in enumerate(self._spare) for column in spare]
+            if not any([self._grant(row, column) for row, column in wishes]):
                 break
 
-    def _swap(self) -> bool:
-        """Let two matched rows trade columns where that is worth more."""
-        column_of, row_of, spare, worth = self._column_of, self._row_of, self._spare, self._worth
-        gained = False
-        for row, column in list(spare):
-            mine, owner = column_of[row], row_of[column]
-            if FREE in (mine, owner):
-                continue
-            there, back = spare.get((row, column)), spare.get((owner, mine))
-            if there is None or back is None or there + back <= worth[row] + worth[owner]:
-                continue
-            del spare[row, column], spare[owner, mine]
-            spare[row, mine], spare[owner, column] = worth[row], worth[owner]
-            self._match(row, column, there)
-            self._match(owner, mine, back)
-            gained = True
-        return gained
+    def _grant(self, row: int, column: int) -> bool:
+        """Give a row that column where the sum grows, and its owner the best that is left to it.
 
-    def _shift(self) -> bool:
-        """Let a row take a column whose row can move on to a free one."""
-        column_of, row_of, spare, worth = self._column_of, self._row_of, self._spare, self._worth
-        ways: dict[int, tuple[float, int]] = {}
-        for (row, column), value in spare.items():
-            if row_of[column] == FREE and value > ways.get(row, (0.0, 0))[0]:
-                ways[row] = value, column
-        gained = False
-        for row, column in list(spare) if ways else ():
-            owner, mine = row_of[column], column_of[row]
-            value, way = ways.get(owner, (0.0, FREE))
-            if owner in (FREE, row) or way == FREE or row_of[way] != FREE:
-                continue
-            there, now = spare[row, column], worth[row] if mine != FREE else 0.0
-            if there + value <= worth[owner] + now:
-                continue
-            del spare[row, column], spare[owner, way]
-            spare[owner, column] = worth[owner]
-            if mine != FREE:
-                spare[row, mine], row_of[mine] = now, FREE
-            self._match(row, column, there)
-            self._match(owner, way, value)
-            del ways[owner]
-            gained = True
-        return gained
+        The owner may move to a free column, to the one that the row gives up, or to one whose own
+        row is worth less there and goes empty-handed.
+        """
+        row_of, worth = self._row_of, self._worth
+        owner, way = row_of[column], FREE
+        if owner == row:  # granted by an earlier exchange of this pass
+            return False
+        gain = self._spare[row][column] - worth[row]
+        if owner != FREE:
+            rest, way = self._way(owner, row)
+            gain += rest - worth[owner]
+        if gain <= _LEAST_GAIN:
+            return False
+        for loser in (row, owner, row_of[way] if way != FREE else FREE):
+            self._release(loser)
+        self._take(row, column)
+        if way != FREE:
+            self._take(owner, way)
+        return True
 
-    def _match(self, row: int, column: int, value: float) -> None:
-        self._column_of[row], self._row_of[column], self._worth[row] = column, row, value
+    def _way(self, owner: int, row: int) -> tuple[float, int]:
+        """What the owner's best other column brings, less what its holder loses, and which it is.
+
+        Args:
+            owner: the row that is to move.
+            row: takes the owner's column and gives up its own.
+        """
+        best, way = 0.0, FREE
+        for column, value in self._spare[owner].items():
+            holder = self._row_of[column]
+            net = value if holder in (FREE, row) else value - self._worth[holder]
+            if net > best:
+                best, way = net, column
+        return best, way
+
+    def _release(self, row: int) -> None:
+        column = self._column_of[row] if row != FREE else FREE
+        if column != FREE:
+            self._spare[row][column] = self._worth[row]
+            self._column_of[row] = self._row_of[column] = FREE
+            self._worth[row] = 0.0
+
+    def _take(self, row: int, column: int) -> None:
+        self._worth[row] = self._spare[row].pop(column)
+        self._column_of[row], self._row_of[column] = column, row

@@ -47,8 +47,7 @@ def test_a_matching_is_one_to_one_and_close_to_the_best_there_is(seed, rows, col
             assert found.row_of[column] == row
             assert far[row, column] < 1
     assert sum(c != FREE for c in found.column_of) == sum(r != FREE for r in found.row_of)
-    # What is sure for any nearest-first matching; exchanges bring nearly all to the best.
-    assert worth(found, far) >= 0.5 * best(far)
+    assert worth(found, far) >= 0.7 * best(far)
 
 
 def test_small_matchings_reach_the_best_nearly_always():
@@ -72,6 +71,12 @@ def test_a_row_moves_on_to_a_free_column_for_the_sake_of_another():
 def test_a_matched_row_moves_too_if_its_own_column_was_the_lesser_one():
     far = np.array([[0.57, 0.11, 2.00], [0.82, 0.09, 0.10]])
     assert matched(far).column_of == [1, 2]
+
+
+def test_a_row_gives_way_where_another_is_worth_more_on_its_column():
+    # Row 0 moves on to the column that row 2 holds with hardly any right to it.
+    far = np.array([[0.10, 0.30], [0.20, 2.00], [2.00, 0.70]])
+    assert matched(far).column_of == [1, 0, FREE]
 
 
 def test_what_is_matched_stays_when_more_is_added():
