@@ -38,5 +38,10 @@ class Fitting:
 
 def fitted_size(frame: Frame, spec: InputSpec) -> tuple[int, int]:
     """Width and height of the frame in the model's input, its aspect kept."""
-    ratio = min(spec.width / frame.width, spec.height / frame.height)
-    return max(1, round(frame.width * ratio)), max(1, round(frame.height * ratio))
+    return fitted((frame.width, frame.height), (spec.width, spec.height))
+
+
+def fitted(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of something of such a size, or of such sides, as large as has room."""
+    ratio = min(room[0] / size[0], room[1] / size[1])
+    return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))

@@ -97,7 +97,7 @@ class _Exchange:
         """Exchange until nothing is gained any more, or long enough."""
         for _ in range(_PASSES):
             wishes = [(row, column) for row, spare in enumerate(self._spare) for column in spare]
-            if not any([self._grant(row, column) for row, column in wishes]):
+            if not sum(self._grant(row, column) for row, column in wishes):
                 break
 
     def _grant(self, row: int, column: int) -> bool:

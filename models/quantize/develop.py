@@ -95,7 +95,9 @@ def develop(
         clamps={name: one for name, one in clamps.items() if name in choice.clamped},
         int8=tuple(unit.name for unit in every if unit.name in choice.int8),
     )
-    recipe = search.best_ranges(graph, recipe, inputs, some, threads, settings.seed)
+    recipe = search.best_ranges(
+        graph, recipe, inputs, some, threads, np.random.default_rng(settings.seed)
+    )
 
     def made(one: Recipe) -> Graph:
         return finish(rewritten, one)

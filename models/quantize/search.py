@@ -48,6 +48,8 @@ RANGES: Mapping[str, Callable[[Seen, bool], Range]] = {
     "percentile 99.99": lambda seen, _: percentile_range(seen, 1e-4),
     "least error": least_error_range,
 }
+# The way that changes are tried alone with.
+_USUAL = "least error"
 # Windows of neighbouring convolutions that are switched together while choosing.
 _WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
@@ -100,10 +102,9 @@ def favour_int8(graph: Graph, costs: Mapping[str, Cost], worth: float) -> dict[s
 
 
 def calibrated(
-    graph: Graph, recipe: Recipe, inputs: Tensors, threads: int, draw: np.random.Generator,
-    how: str = "least error",
-) -> Recipe:  # fmt: skip
-    """The recipe with ranges of all tensors that its int8 part needs.
+    graph: Graph, recipe: Recipe, inputs: Tensors, threads: int, draw: np.random.Generator
+) -> dict[str, Recipe]:
+    """The recipe with ranges of all tensors that its int8 part needs, by each of `RANGES`.
 
     Args:
         graph: rewritten and pruned.
@@ -111,7 +112,6 @@ def calibrated(
         inputs: one per picture.
         threads: of one inference.
         draw: draws the values that are looked at.
-        how: one of `RANGES`.
     """
     whole = clamp_activations(graph, recipe.clamps)
     clamped, convs = absorb_clamps(whole, recipe.int8)
@@ -119,8 +119,14 @@ def calibrated(
     names = quantized_tensors(clamped, chosen)
     seen = observe(whole, names, inputs, threads, draw)
     before_silu = {unit.name for unit in units(clamped) if unit.product is not None}
-    ranges = {name: RANGES[how](seen[name], name in before_silu) for name in names}
-    return replace(recipe, calibration=how, ranges=ranges)
+    return {
+        how: replace(
+            recipe,
+            calibration=how,
+            ranges={name: taken(seen[name], name in before_silu) for name in names},
+        )
+        for how, taken in RANGES.items()
+    }
 
 
 def try_each(
@@ -141,7 +147,7 @@ def try_each(
     """
     wanted = _rows(graph, inputs, threads)
     everything = tuple(unit.name for unit in units(graph))
-    full = calibrated(graph, replace(empty, int8=everything), inputs, threads, draw)
+    full = calibrated(graph, replace(empty, int8=everything), inputs, threads, draw)[_USUAL]
     clamp_loss, int8_loss = {}, {}
     for name, clamp in clamps.items():
         clamped = clamp_activations(graph, {name: clamp})
@@ -156,8 +162,9 @@ def try_each(
 
 
 def best_ranges(
-    graph: Graph, recipe: Recipe, inputs: Tensors, some: Tensors, threads: int, seed: int
-) -> Recipe:
+    graph: Graph, recipe: Recipe, inputs: Tensors, some: Tensors, threads: int,
+    draw: np.random.Generator,
+) -> Recipe:  # fmt: skip
     """The recipe with ranges taken the way that costs least agreement.
 
     Args:
@@ -166,19 +173,15 @@ def best_ranges(
         inputs: one per picture.
         some: those that the ways are compared on.
         threads: of one inference.
-        seed: every way sees the same values.
+        draw: draws the values that are looked at, the same ones for every way.
     """
     wanted = _rows(graph, some, threads)
-    tried = [
-        calibrated(graph, recipe, inputs, threads, np.random.default_rng(seed), how)
-        for how in RANGES
-    ]
 
     def lost(one: Recipe) -> float:
         made = insert(clamp_activations(graph, one.clamps), one)
         return loss(wanted, _rows(made, some, threads))
 
-    return min(tried, key=lost)
+    return min(calibrated(graph, recipe, inputs, threads, draw).values(), key=lost)
 
 
 def choose(graph: Graph, trial: Trial, price: float) -> Choice:

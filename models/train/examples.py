@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.detector.fitting import fitted
 from models.train.targets import People
 
 # Kept at three quarters of the renderer's 640x360: enough to enlarge people by half when cutting.
@@ -145,7 +146,7 @@ def batch(
 
 def whole(image: NDArray[np.uint8], people: People) -> tuple[NDArray[np.uint8], People]:
     """The picture as a unit would see it: fitted into the top left, padding below."""
-    used = _fitted(INPUT, _USUAL)
+    used = fitted(_USUAL, INPUT)
     return _cut(image, people, _Frame(INPUT, used, used[0] / image.shape[1], 0.0, 0.0, False))
 
 
@@ -157,7 +158,7 @@ def cut(
 ) -> tuple[NDArray[np.uint8], People]:
     """A part of the picture: moved, resized, mirrored and recoloured at random."""
     sides = _USUAL if rng.random() < 0.8 else _OTHERS[int(rng.integers(len(_OTHERS)))]
-    used = _fitted(shape, sides)
+    used = fitted(sides, shape)
     high, wide = image.shape[:2]
     zoom = max(used[0] / wide, used[1] / high)
     if rng.random() < 0.6:
@@ -172,12 +173,6 @@ def cut(
 # Sides of pictures, width to height.
 _USUAL = (16, 9)
 _OTHERS = ((4, 3), (1, 1), (3, 4))
-
-
-def _fitted(shape: tuple[int, int], sides: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of what a picture of such sides fills of the input."""
-    scale = min(shape[0] / sides[0], shape[1] / sides[1])
-    return round(sides[0] * scale), round(sides[1] * scale)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,15 +67,6 @@ def test_both_are_timed_in_turn_and_who_is_first_changes():
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, data):
-    path = tmp_path / "models"
-    path.mkdir()
-    monkeypatch.setenv("SHELFLIGHT_MODELS", str(path))
-    shutil.copy(data / "models" / "yolox-nano.onnx", path)
-    return path
-
-
-@pytest.fixture
 def photos(tmp_path, data):
     path = tmp_path / "photos"
     path.mkdir()

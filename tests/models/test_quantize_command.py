@@ -15,15 +15,6 @@ from models.quantize.pictures import fingerprint, read_pictures
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, data):
-    path = tmp_path / "models"
-    path.mkdir()
-    monkeypatch.setenv("SHELFLIGHT_MODELS", str(path))
-    shutil.copy(data / "models" / "yolox-nano.onnx", path)
-    return path
-
-
-@pytest.fixture
 def photos(tmp_path):
     path = tmp_path / "photos"
     path.mkdir()
