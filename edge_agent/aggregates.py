@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import floor
 
 from edge_agent.config import Zone
-from edge_agent.observations import Censored, Visit
+from edge_agent.observations import Censored, Handling, Move, Reach, ShelfEvent, Visit
 from edge_agent.records import Definitions, Quality, Window
 
 Batch = tuple[Window, ...]
@@ -34,6 +34,8 @@ class _Span:
 
     observed_s: float = 0.0
     visits: list[Visit] = field(default_factory=list)
+    reaches: list[Reach] = field(default_factory=list)
+    handlings: list[Handling] = field(default_factory=list)
 
 
 class Aggregates:
@@ -89,18 +91,26 @@ class Aggregates:
             self._span(index).observed_s += end - start
             start = end
 
-    def add(self, visits: Iterable[Visit]) -> None:
-        """Count visits that are over."""
+    def add(self, visits: Iterable[Visit], events: Iterable[ShelfEvent] = ()) -> None:
+        """Count what is over: visits and reaches by their end, products by when they moved."""
         for visit in visits:
-            index = self._index(visit.leave_s)
-            # A window that has left the unit takes nothing any more; the count must not be lost.
-            self._span(index if self._next is None else max(index, self._next)).visits.append(visit)
+            self._at(visit.leave_s).visits.append(visit)
+        for event in events:
+            if isinstance(event, Reach):
+                self._at(event.end_s).reaches.append(event)
+            elif isinstance(event, Handling):
+                self._at(event.t_s).handlings.append(event)
+
+    def _at(self, t: float) -> _Span:
+        index = self._index(t)
+        # A window that has left the unit takes nothing any more; the count must not be lost.
+        return self._span(index if self._next is None else max(index, self._next))
 
     def close(self, horizon: float) -> list[Batch]:
         """Close the windows that lie wholly before the horizon.
 
         Args:
-            horizon: every visit that ended before this has been added.
+            horizon: every visit and reach that ended before this has been added.
 
         Returns:
             A batch (one row a zone) for each, oldest first.
@@ -143,6 +153,8 @@ class Aggregates:
         definitions = self._definitions[name]
         visits = [visit for visit in span.visits if visit.zone == name]
         whole = [visit.dwell_s for visit in visits if visit.censored is Censored.NONE]
+        moves = [one.move for one in span.handlings if one.zone == name]
+        zone = self._zones[name]
         cut = [visit.dwell_s for visit in visits if visit.censored is not Censored.NONE]
         return Window(
             zone=name,
@@ -153,9 +165,19 @@ class Aggregates:
             definitions=definitions,
             pass_bys=len(visits),
             stops=sum(visit.dwell_s >= definitions.stop_s for visit in visits),
-            engaged=sum(visit.dwell_s >= definitions.engage_s for visit in visits),
+            engaged=sum(
+                visit.dwell_s >= definitions.engage_s or visit.reaches > 0 for visit in visits
+            ),
+            reaches=_if(zone.shelf, sum(reach.zone == name for reach in span.reaches)),
+            picks=_if(zone.facings, moves.count(Move.PICK)),
+            put_backs=_if(zone.facings, moves.count(Move.PUT_BACK)),
             dwell_s=round(sum(whole), 3),
             bridged_s=round(sum(visit.bridged_s for visit in visits), 3),
             censored=len(cut),
             censored_dwell_s=round(sum(cut), 3),
         )
+
+
+def _if(there: object, count: int) -> int | None:
+    """The count where there is something to count at; None is not zero."""
+    return count if there else None

@@ -79,6 +79,14 @@ class Tracks:
     confirmed: NDArray[np.bool_]
     keypoints: Floats | None = None
 
+    def only(self, rows: NDArray[np.bool_]) -> Tracks:
+        """Some of them: bool [N]."""
+        if rows.all():
+            return self
+        keypoints = None if self.keypoints is None else self.keypoints[rows]
+        some = self.ids[rows], self.boxes[rows], self.scores[rows], self.confirmed[rows]
+        return Tracks(self.t, *some, keypoints)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Poses:
@@ -132,6 +140,7 @@ class Visit:
         bridged_s: seconds within that in which the person was not seen there.
         censored: which ends were cut off.
         staff: True where behaviour or place says that this is no customer.
+        reaches: how often the person's hands reached past the zone's shelf plane meanwhile.
     """
 
     zone: str
@@ -140,6 +149,7 @@ class Visit:
     bridged_s: float = 0.0
     censored: Censored = Censored.NONE
     staff: bool = False
+    reaches: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.bridged_s <= self.leave_s - self.enter_s + 1e-9:
@@ -149,3 +159,77 @@ class Visit:
     def dwell_s(self) -> float:
         """Seconds from first to last seen."""
         return self.leave_s - self.enter_s
+
+
+class Evidence(Enum):
+    """Which witness saw a hand past the plane of a shelf."""
+
+    WRIST = "wrist"
+    INTRUSION = "intrusion"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One continuous stay of one hand past the plane of a shelf.
+
+    Args:
+        zone: whose shelf.
+        facing: the facing that the hand was at; None = none, or none that is known.
+        start_s, end_s: first and last second seen there.
+        evidence: the skeleton, what moved past the plane, or both.
+        censored: which ends were cut off.
+        track: whose hand it was; None = nobody whose body was in view.
+    """
+
+    zone: str
+    facing: str | None
+    start_s: float
+    end_s: float
+    evidence: Evidence
+    censored: Censored = Censored.NONE
+    track: int | None = None
+
+
+class Move(Enum):
+    """What a hand did to a product."""
+
+    PICK = "pick"
+    PUT_BACK = "put_back"
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """A product gone from, or back on, a facing after a hand was there.
+
+    Args:
+        move: which of the two.
+        zone, facing: where.
+        t_s: best estimate of when the product moved.
+        confidence: 0..1.
+    """
+
+    move: Move
+    zone: str
+    facing: str
+    t_s: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Whether a facing holds its product, at the start and at each change.
+
+    Args:
+        zone, facing: where.
+        t_s: since when.
+        present: it does.
+    """
+
+    zone: str
+    facing: str
+    t_s: float
+    present: bool
+
+
+ShelfEvent = Reach | Handling | Stock

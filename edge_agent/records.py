@@ -16,7 +16,7 @@ from edge_agent.errors import RecordError
 
 VERSION = 1
 # A definition of what is counted changes only with this number and a line in the changelog.
-DEFINITIONS_VERSION = 1
+DEFINITIONS_VERSION = 2
 # A window that holds less is dropped by no one; a message larger than this is refused by the sink.
 MAX_PAYLOAD_BYTES = 64 * 1024
 # Seconds since 1970 at the end of the year 9999, the last that calendars agree on.
@@ -83,7 +83,7 @@ class Window:
         pass_bys: visits that ended in it, stops and censored ones included.
         stops: those of at least ``stop_s``.
         engaged: those of at least ``engage_s`` or with a reach.
-        reaches, picks, put_backs: None until the unit measures them.
+        reaches, picks, put_backs: None where the zone has no shelf, or no facings.
         dwell_s: seconds of dwell of the visits that are not censored.
         bridged_s: seconds within all visits' dwell that were bridged, not seen.
         censored: visits cut off at an end; they count in pass_bys.

@@ -30,6 +30,7 @@ def truth(data, name):
 
 
 def assert_visits(found, expected, tolerance_s):
+    found = kinds(found, "visit")
     assert len(found) == len(expected), found
     for event, true in zip(found, expected, strict=True):
         assert event["event"] == "visit"
@@ -51,7 +52,7 @@ def test_the_three_visits_to_the_table_are_found_to_their_edges(data, tmp_path, 
     windows = [w for line in records.read_text().splitlines() for w in json.loads(line)["windows"]]
     assert sum(w["pass_bys"] for w in windows) == 3
     assert sum(w["dwell_s"] for w in windows) == pytest.approx(
-        sum(event["dwell_s"] for event in found), abs=0.01
+        sum(event["dwell_s"] for event in kinds(found, "visit")), abs=0.01
     )
 
 
@@ -94,7 +95,7 @@ def test_a_cut_through_two_visits_censors_both_ends(data, tmp_path, ffmpeg):
     known = truth(data, "table-visits")
     clip = tmp_path / "cut.mp4"
     altered(ffmpeg, data / "footage" / known["clip"], clip, 12, 18, "null")
-    found = replay(data, tmp_path, clip)
+    found = kinds(replay(data, tmp_path, clip), "visit")
     assert [event["censored"] for event in found] == ["left", "right"]
     assert found[0]["enter_s"] == pytest.approx(0, abs=0.7)
     assert found[0]["leave_s"] == pytest.approx(18.8 - 12, abs=0.7)
@@ -127,3 +128,73 @@ def test_the_overlay_is_a_video_of_the_analysed_frames(data, tmp_path, ffmpeg):
     assert shown
     assert picture.shape[1] >= 960
     capture.release()
+
+
+def shelf_site(folder, known, mirrored=False):
+    """A site of the truth's zones, with the models that come with the package."""
+    zones = json.loads(json.dumps(known["zones"]))
+    for polygon in (p for zone in zones for p in (zone, *zone.get("facings", ())) if mirrored):
+        for key in polygon.keys() & {"floor", "shelf", "polygon"}:
+            polygon[key] = [[round(1 - x, 4), y] for x, y in polygon[key]]
+    path = folder / "shelf.yaml"
+    path.write_text(yaml.safe_dump({"unit": {"id": "shelf"}, "zones": zones}))
+    return path
+
+
+def kinds(events, *names):
+    return [event for event in events if event["event"] in names]
+
+
+def assert_bottles(found, known, length_s, flipped=False):
+    """The pick and the put-back, no other, both reaches, and what stands there in between."""
+    turn = (lambda t: length_s - t) if flipped else (lambda t: t)
+    moves = sorted((turn(event["t_s"]), event["event"]) for event in known["events"])
+    if flipped:
+        other = {"pick": "put_back", "put_back": "pick"}
+        moves = [(t, other[name]) for t, name in moves]
+    events = kinds(found, "pick", "put_back")
+    assert [(one["event"], one["facing"]) for one in events] == [(n, "A") for _, n in moves]
+    for event, (t, _) in zip(events, moves, strict=True):
+        assert event["t_s"] == pytest.approx(t, abs=known["tolerance_s"])
+    reaches = kinds(found, "reach")
+    spans = sorted(sorted((turn(r["start_s"]), turn(r["end_s"]))) for r in known["reaches"])
+    assert len(reaches) == len(spans)
+    for reach, (start, end) in zip(reaches, spans, strict=True):
+        assert reach["facing"] == "A"
+        assert reach["start_s"] == pytest.approx(start, abs=1)
+        assert min(reach["end_s"], end) - max(reach["start_s"], start) > 0.6 * (end - start)
+    first = {one["facing"]: one["present"] for one in kinds(found, "stock")[:3]}
+    assert first == {"A": True, "B": True, "C": True}
+    assert [one["present"] for one in kinds(found, "stock")[3:]] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "filters"),
+    [
+        ("as it is", "null"),
+        ("mirrored", "hflip"),
+        ("smaller and darker", "scale=400:-2,eq=brightness=-0.12"),
+        ("backwards", "reverse"),
+    ],
+)
+def test_a_hand_without_a_body_takes_a_bottle_and_puts_it_back(
+    data, tmp_path, ffmpeg, name, filters
+):
+    known = truth(data, "bottle-shelf")
+    clip = tmp_path / "clip.mp4"
+    altered(ffmpeg, data / "footage" / known["clip"], clip, 0, known["duration_s"], filters)
+    site = shelf_site(tmp_path, known, name == "mirrored")
+    found = replay(data, tmp_path, clip, site)
+    assert_bottles(found, known, known["duration_s"], name == "backwards")
+
+
+def test_two_long_reaches_in_an_aisle_while_a_third_shopper_crosses(data, tmp_path):
+    known = truth(data, "store-aisle")
+    clip = data / "footage" / known["clip"]
+    found = kinds(replay(data, tmp_path, clip, shelf_site(tmp_path, known)), "reach")
+    assert sorted(one["zone"] for one in found) == sorted(r["zone"] for r in known["reaches"])
+    for true in known["reaches"]:
+        (one,) = [reach for reach in found if reach["zone"] == true["zone"]]
+        assert one["start_s"] == pytest.approx(true["start_s"], abs=1)
+        both = min(one["end_s"], true["end_s"]) - max(one["start_s"], true["start_s"])
+        assert both >= 0.7 * (true["end_s"] - true["start_s"])

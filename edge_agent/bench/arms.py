@@ -137,7 +137,7 @@ def play(
             detected += 1
             people += len(analysis.tracks.ids)
             peopled += len(analysis.tracks.ids) > 0
-    visits += pipeline.finish(t)[0]
+    visits += pipeline.finish(t).visits
     return Outcome(
         frames=count,
         seconds=count / site.camera.fps,

@@ -20,7 +20,7 @@ from edge_agent.clock import SystemClock
 from edge_agent.config import Site, load_site
 from edge_agent.errors import InputError
 from edge_agent.journal import RecordsFile
-from edge_agent.observations import Visit
+from edge_agent.observations import Handling, Reach, ShelfEvent, Stock, Visit
 from edge_agent.pipeline import Pipeline, build_pipeline, with_clip
 from edge_agent.records import Counts
 
@@ -32,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("clip", type=Path, help="the recording, any format that OpenCV reads")
     parser.add_argument("--site", type=Path, required=True, help="the unit's site.yaml")
-    parser.add_argument("--events", type=Path, help="write visits here, one JSON object a line")
+    parser.add_argument(
+        "--events",
+        type=Path,
+        help="write visits, reaches, picks, put-backs and stock here, one JSON object a line",
+    )
     parser.add_argument("--records", type=Path, help="write what a unit would publish here")
     parser.add_argument("--fps", type=float, help="analysed frames a second (default: the site's)")
     parser.add_argument(
@@ -48,9 +52,21 @@ def main(args: argparse.Namespace) -> int:
     with Log(site, args.events, args.records) as log:
         frames = replay(site, pipeline, log, args.overlay)
     if args.json:
-        print(json.dumps({"frames": frames, "visits": log.visits, "messages": log.messages}))
+        print(
+            json.dumps(
+                {
+                    "frames": frames,
+                    "visits": log.visits,
+                    "reaches": log.reaches,
+                    "messages": log.messages,
+                }
+            )
+        )
     else:
-        print(f"{frames} frames analysed, {log.visits} visits, {log.messages} messages")
+        print(
+            f"{frames} frames analysed, {log.visits} visits, {log.reaches} reaches, "
+            f"{log.messages} messages"
+        )
     return 0
 
 
@@ -70,11 +86,12 @@ def replay(site: Site, pipeline: Pipeline, log: Log, overlay: Path | None) -> in
             while (frame := camera.read()) is not None:
                 analysis = pipeline.step(frame)
                 frames, t = frames + 1, frame.t
-                log.write(analysis.visits, analysis.batches)
+                log.write([*analysis.visits, *analysis.events], analysis.batches)
                 if drawing is not None:
                     drawing.add(frame, analysis)
                 progress.update(task, completed=t)
-            log.write(*pipeline.finish(t))
+            last = pipeline.finish(t)
+            log.write([*last.visits, *last.events], last.batches)
     finally:
         camera.close()
         if drawing is not None:
@@ -90,6 +107,7 @@ class Log:
         self._events = None if events is None else _writable(events)
         self._records = None if records is None else RecordsFile(records)
         self.visits = 0
+        self.reaches = 0
         self.messages = 0
 
     def __enter__(self) -> Log:
@@ -100,12 +118,13 @@ class Log:
             if file is not None:
                 file.close()
 
-    def write(self, visits: Iterable[Visit], batches: Iterable[Batch]) -> None:
+    def write(self, events: Iterable[Visit | ShelfEvent], batches: Iterable[Batch]) -> None:
         """Add what one frame gave."""
-        for visit in visits:
-            self.visits += 1
+        for event in events:
+            self.visits += isinstance(event, Visit)
+            self.reaches += isinstance(event, Reach)
             if self._events is not None:
-                self._events.write(json.dumps(as_event(visit)) + "\n")
+                self._events.write(json.dumps(as_event(event)) + "\n")
         for batch in batches:
             self.messages += 1
             if self._records is not None:
@@ -119,18 +138,34 @@ def _writable(path: Path) -> TextIO:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def as_event(visit: Visit) -> dict[str, object]:
-    """A visit as a line of events.jsonl (bench only: it never leaves a unit)."""
-    return {
-        "event": "visit",
-        "zone": visit.zone,
-        "enter_s": round(visit.enter_s, 3),
-        "leave_s": round(visit.leave_s, 3),
-        "dwell_s": round(visit.dwell_s, 3),
-        "bridged_s": round(visit.bridged_s, 3),
-        "censored": visit.censored.value,
-        "staff": visit.staff,
-    }
+def as_event(event: Visit | ShelfEvent) -> dict[str, object]:
+    """An event as a line of events.jsonl (bench only: it never leaves a unit)."""
+    if isinstance(event, Visit):
+        return {
+            "event": "visit",
+            "zone": event.zone,
+            "enter_s": round(event.enter_s, 3),
+            "leave_s": round(event.leave_s, 3),
+            "dwell_s": round(event.dwell_s, 3),
+            "bridged_s": round(event.bridged_s, 3),
+            "censored": event.censored.value,
+            "staff": event.staff,
+        }
+    if isinstance(event, Reach):
+        return {
+            "event": "reach",
+            "zone": event.zone,
+            "facing": event.facing,
+            "start_s": round(event.start_s, 3),
+            "end_s": round(event.end_s, 3),
+            "evidence": event.evidence.value,
+            "censored": event.censored.value,
+        }
+    name = event.move.value if isinstance(event, Handling) else "stock"
+    at = {"event": name, "zone": event.zone, "facing": event.facing, "t_s": round(event.t_s, 3)}
+    if isinstance(event, Stock):
+        return {**at, "present": event.present, "level": None}
+    return {**at, "confidence": round(event.confidence, 3)}
 
 
 def _progress() -> Progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from edge_agent.aggregates import Aggregates, Epoch
@@ -11,21 +11,14 @@ from edge_agent.detector import build_detector
 from edge_agent.errors import InputError
 from edge_agent.gate import Gate
 from edge_agent.manifest import load
-from edge_agent.pipeline.flow import FindsJoints, FindsPeople, Pipeline
+from edge_agent.pipeline.flow import Models, Pipeline
 from edge_agent.pipeline.near import Near
 from edge_agent.pipeline.runs import Runs
 from edge_agent.pipeline.schedule import MOST_APART_S, Schedule
 from edge_agent.pose import build_pose
+from edge_agent.shelf import Shelves
 from edge_agent.tracker import Tracker, TrackerConfig
 from edge_agent.zones import Floors
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """Opened models; None where none is needed."""
-
-    detector: FindsPeople | None
-    pose: FindsJoints | None
 
 
 def open_models(site: Site) -> Models:
@@ -63,10 +56,10 @@ def build_pipeline(site: Site, epoch: Epoch, models: Models | None = None) -> Pi
     # As long as a gap may be bridged, and a few frames at least where those are far apart.
     lost_s = max(TrackerConfig().lost_s, 3 * interval_s, *gaps_s)
     return Pipeline(
-        detector=models.detector,
-        pose=models.pose,
+        models=models,
         near=Near(site.zones),
         tracker=lambda aspect: Tracker(TrackerConfig(aspect=aspect, lost_s=lost_s)),
+        shelves=Shelves(site.zones),
         floors=Floors(site.zones, interval_s),
         aggregates=Aggregates(site.zones, site.privacy.window_s, frame_s, epoch),
         gate=Gate() if site.budget.gate else None,

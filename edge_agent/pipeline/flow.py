@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from edge_agent.aggregates import Aggregates, Batch
 from edge_agent.gate import Gate
 from edge_agent.geometry import Point
-from edge_agent.observations import Detections, Frame, Poses, Tracks, Visit
+from edge_agent.observations import Detections, Frame, Poses, Reach, ShelfEvent, Tracks, Visit
 from edge_agent.pipeline.between import coasted, nobody
 from edge_agent.pipeline.near import Near
 from edge_agent.pipeline.schedule import Schedule
+from edge_agent.shelf import Shelves
 from edge_agent.tracker import Tracker
 from edge_agent.zones import Floors
 
@@ -25,8 +26,8 @@ Lap = Callable[[str], None]
 """Told the name of each stage when it is done; what a bench measures with."""
 
 # Where in a frame's life each lap ends, in order; `pose` takes in all people near a shelf. A frame
-# on which the detector does not run has only the first and the last two.
-STAGES = ("gate", "prepare", "detect", "decode", "track", "pose", "zones", "aggregates")
+# on which the detector does not run has only the first and the last three.
+STAGES = ("gate", "prepare", "detect", "decode", "track", "pose", "shelf", "zones", "aggregates")
 
 
 class FindsPeople(Protocol):
@@ -56,6 +57,19 @@ class FindsJoints(Protocol):
         """Keypoints of the named tracks."""
 
 
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Opened models.
+
+    Args:
+        detector: None where detections come from a recording.
+        pose: None where the site names none.
+    """
+
+    detector: FindsPeople | None
+    pose: FindsJoints | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
     """All that one frame gave, from what was seen to what may leave.
@@ -63,12 +77,24 @@ class Analysis:
     Args:
         detections: None where the detector did not run; tracks are then where they should be by
             now.
+        visits, events: on floors and at shelves, now known to be over.
+        batches: windows now closed.
     """
 
     detections: Detections | None
     tracks: Tracks
     poses: Poses | None
     visits: list[Visit]
+    events: list[ShelfEvent]
+    batches: list[Batch]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closing:
+    """What was cut off when observation ended or paused."""
+
+    visits: list[Visit]
+    events: list[ShelfEvent]
     batches: list[Batch]
 
 
@@ -76,31 +102,31 @@ class Pipeline:
     """Detector, tracker, pose, zones and aggregates in a row.
 
     Args:
-        detector: None where detections come from a recording.
-        pose: None where the site names no pose model.
+        models: what finds people and joints.
         near: selects whom pose is run for.
         tracker: makes one for frames of some width / height.
-        floors, aggregates: the stages.
+        shelves, floors, aggregates: the stages.
         gate: lets the detector rest; None = it never does.
         schedule: says on which frames the detector runs.
     """
 
     def __init__(
         self,
-        detector: FindsPeople | None,
-        pose: FindsJoints | None,
+        models: Models,
         near: Near,
         tracker: Callable[[float], Tracker],
+        shelves: Shelves,
         floors: Floors,
         aggregates: Aggregates,
         gate: Gate | None,
         schedule: Schedule,
     ) -> None:
-        self.detector = detector
-        self.pose = pose
+        self.detector = models.detector
+        self.pose = models.pose
         self._near = near
         self._new_tracker = tracker
         self._tracker: Tracker | None = None
+        self._shelves = shelves
         self._floors = floors
         self._aggregates = aggregates
         self._gate = gate
@@ -116,10 +142,11 @@ class Pipeline:
             lap: told of each stage when it is done.
         """
         if isinstance(seen, Frame):
-            due = self._schedule.due(seen.t, self._moved(seen))
+            moved = self._moved(seen)
+            due = self._schedule.due(seen.t, moved)
             lap("gate")
             if not due:
-                return self._pass(seen.t, lap)
+                return self._pass(seen, moved, lap)
         detections = seen if isinstance(seen, Detections) else self._detect(seen, lap)
         if self._tracker is None:
             self._tracker = self._new_tracker(_aspect(seen))
@@ -127,43 +154,57 @@ class Pipeline:
         lap("track")
         poses = self._estimate(seen, tracks) if isinstance(seen, Frame) else None
         lap("pose")
-        visits = self._floors.update(tracks, poses)
+        events = self._shelves.update(seen, tracks, poses) if isinstance(seen, Frame) else []
+        lap("shelf")
+        visits = self._visits(tracks, poses, events)
         self._note(tracks)
         lap("zones")
-        batches = self._count(tracks.t, visits)
+        batches = self._count(tracks.t, visits, events)
         lap("aggregates")
-        return Analysis(detections, tracks, poses, visits, batches)
+        return Analysis(detections, tracks, poses, visits, events, batches)
 
-    def idle(self, t: float) -> tuple[list[Visit], list[Batch]]:
-        """Time goes on without a picture: visits are cut off, windows close unobserved."""
-        visits = self._end()
-        return visits, self._aggregates.close(t)
+    def idle(self, t: float) -> Closing:
+        """Time goes on without a picture: what is open is cut off, windows close unobserved."""
+        return Closing(*self._end(), self._aggregates.close(t))
 
-    def finish(self, t: float) -> tuple[list[Visit], list[Batch]]:
-        """End observation: visits are cut off, the last window closes where it is."""
-        visits = self._end()
-        return visits, self._aggregates.flush(t)
+    def finish(self, t: float) -> Closing:
+        """End observation: what is open is cut off, the last window closes where it is."""
+        return Closing(*self._end(), self._aggregates.flush(t))
 
     def _moved(self, frame: Frame) -> bool:
         """Whether anything moves; not asked while somebody is in view."""
         return self._gate is None or self._schedule.found or self._gate.moved(frame)
 
-    def _pass(self, t: float, lap: Lap) -> Analysis:
+    def _pass(self, frame: Frame, moved: bool, lap: Lap) -> Analysis:
         """A frame without the detector: nobody is there, or all are where they should be."""
-        visits: list[Visit] = []
+        t = frame.t
+        attended = self._schedule.attended(t)
         tracks = nobody(t)
-        if not self._schedule.attended(t):
+        if attended and self._tracks is not None:
+            tracks = coasted(self._before, self._tracks, t)
+        events = self._shelves.update(frame, tracks, None, moved)
+        lap("shelf")
+        visits: list[Visit] = []
+        if not attended:
             # Time in which nobody came was watched all the same.
-            visits = self._floors.update(tracks)
+            visits = self._visits(tracks, None, events)
             self._schedule.rested(self._floors.occupied)
             if self._gate is not None:
                 self._gate.learn(t)
-        elif self._tracks is not None:
-            tracks = coasted(self._before, self._tracks, t)
         lap("zones")
-        batches = self._count(t, visits)
+        batches = self._count(t, visits, events)
         lap("aggregates")
-        return Analysis(None, tracks, None, visits, batches)
+        return Analysis(None, tracks, None, visits, events, batches)
+
+    def _visits(self, tracks: Tracks, poses: Poses | None, events: list[ShelfEvent]) -> list[Visit]:
+        """Visits that are over, told which of them reached."""
+        self._tell(events)
+        return self._floors.update(tracks, poses)
+
+    def _tell(self, events: list[ShelfEvent]) -> None:
+        for event in events:
+            if isinstance(event, Reach) and event.track is not None:
+                self._floors.reached(event.zone, event.track)
 
     def _note(self, tracks: Tracks) -> None:
         """What the detector found, for the frames to come."""
@@ -172,16 +213,18 @@ class Pipeline:
         if self._gate is not None and not self._schedule.attended(tracks.t):
             self._gate.learn(tracks.t)
 
-    def _count(self, t: float, visits: list[Visit]) -> list[Batch]:
+    def _count(self, t: float, visits: list[Visit], events: list[ShelfEvent]) -> list[Batch]:
         self._aggregates.observe(t)
-        self._aggregates.add(visits)
-        return self._aggregates.close(self._floors.horizon(t))
+        self._aggregates.add(visits, events)
+        return self._aggregates.close(min(self._floors.horizon(t), self._shelves.horizon(t)))
 
-    def _end(self) -> list[Visit]:
+    def _end(self) -> tuple[list[Visit], list[ShelfEvent]]:
+        events = self._shelves.finish()
+        self._tell(events)
         visits = self._floors.finish()
-        self._aggregates.add(visits)
+        self._aggregates.add(visits, events)
         self._schedule.restart()
-        return visits
+        return visits, events
 
     def _detect(self, frame: Frame, lap: Lap) -> Detections:
         assert self.detector is not None, "frames need a detector"

@@ -128,7 +128,7 @@ class Vision:
         """Close open visits as cut off and commit the last window."""
         with self._journal:
             if self._t is not None:
-                self._write(self._pipeline.finish(self._t)[1])
+                self._write(self._pipeline.finish(self._t).batches)
         if self._eye is not None:
             self._eye.close()
         self._report()
@@ -171,7 +171,7 @@ class Vision:
             self._eye.close()
             self._eye = None
         if self._live and self._t is not None:
-            self._write(self._pipeline.idle(self._clock.monotonic())[1])
+            self._write(self._pipeline.idle(self._clock.monotonic()).batches)
         self._report()
         self._pause(self._retry_s)
         self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)

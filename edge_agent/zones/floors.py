@@ -99,6 +99,13 @@ class Floors:
         self._last = t
         return _in_order(over)
 
+    def reached(self, zone: str, identity: int) -> None:
+        """Somebody's hand was past the plane of a zone's shelf; counts with the visit there."""
+        person = self._people.get(identity)
+        stay = None if person is None else person.stays.get(zone)
+        if stay is not None:
+            stay.reaches += 1
+
     def horizon(self, t: float) -> float:
         """Every visit that ended before this is known; later ones may still be reported.
 

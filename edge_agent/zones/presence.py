@@ -73,6 +73,7 @@ class Presence:
     leave_s: float | None = None
     bridged_s: float = 0.0
     seen: int = 0
+    reaches: int = 0
 
     def see(self, sight: Sight) -> None:
         """Take one step through the table."""
@@ -106,4 +107,6 @@ class Presence:
     def visit(self, cut_right: bool) -> Visit:
         """The stay as an event."""
         censored = Censored.of(self.cut_left, cut_right)
-        return Visit(self.zone, self.enter_s, self.end_s, self.bridged_s, censored)
+        return Visit(
+            self.zone, self.enter_s, self.end_s, self.bridged_s, censored, reaches=self.reaches
+        )

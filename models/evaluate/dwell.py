@@ -17,7 +17,7 @@ from edge_agent.bench.score import pair
 from edge_agent.config import ModelsConfig, RuntimeConfig, Site, load_site, parse_site
 from edge_agent.errors import InputError
 from edge_agent.manifest import Manifest, load
-from edge_agent.observations import Censored, Visit
+from edge_agent.observations import Censored, ShelfEvent, Visit
 from edge_agent.pipeline import build_pipeline, open_models, with_clip
 from models.evaluate.candidate import entries_of
 from models.evaluate.picture import spans
@@ -224,9 +224,9 @@ class _Visits(Log):
         super().__init__(site, None, None)
         self.found: list[Visit] = []
 
-    def write(self, visits: Iterable[Visit], batches: Iterable[Batch]) -> None:
+    def write(self, events: Iterable[Visit | ShelfEvent], batches: Iterable[Batch]) -> None:
         """Keep what one frame gave."""
-        self.found += visits
+        self.found += [event for event in events if isinstance(event, Visit)]
         super().write((), batches)
 
 

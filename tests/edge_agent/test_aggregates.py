@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.aggregates import Aggregates, Epoch
-from edge_agent.config import Thresholds, Zone
-from edge_agent.observations import Censored, Visit
+from edge_agent.config import Facing, Thresholds, Zone
+from edge_agent.geometry import Polygon
+from edge_agent.observations import Censored, Evidence, Handling, Move, Reach, Stock, Visit
 from edge_agent.records import Quality
 
+BOARD = Polygon(((0.1, 0.1), (0.2, 0.1), (0.2, 0.2)))
 TABLE, SHELF = Zone("table"), Zone("shelf", thresholds=Thresholds(stop_s=2))
 
 
@@ -42,6 +44,41 @@ def test_pass_bys_hold_stops_and_stops_hold_the_engaged():
     ((window,),) = counting.close(60)
     assert (window.pass_bys, window.stops, window.engaged) == (6, 4, 2)
     assert (window.reaches, window.picks, window.put_backs) == (None, None, None)
+
+
+SHELVED = Zone("table", shelf=BOARD, facings=(Facing("A", BOARD),))
+
+
+def test_hands_count_where_there_is_a_shelf_and_a_reach_makes_a_visit_engaged():
+    counting = aggregates(zones=(SHELVED, SHELF))
+    run(counting, 0, 130)
+    counting.add(
+        [Visit("table", 0, 6, reaches=2), Visit("table", 0, 7)],
+        [
+            Reach("table", "A", 58, 59, Evidence.BOTH),
+            Reach("table", None, 59, 61, Evidence.WRIST),
+            Handling(Move.PICK, "table", "A", 58.5, 0.9),
+            Handling(Move.PUT_BACK, "table", "A", 70, 0.9),
+            Stock("table", "A", 58.5, False),
+        ],
+    )
+    first, second = counting.close(130)
+    assert (first[0].stops, first[0].engaged) == (2, 1)
+    assert [(one.reaches, one.picks, one.put_backs) for one in (first[0], second[0])] == [
+        (1, 1, 0),
+        (1, 0, 1),
+    ]
+    assert (first[1].reaches, first[1].picks, first[1].put_backs) == (None, None, None)
+
+
+def test_a_pick_that_shows_late_counts_in_the_window_that_is_open():
+    counting = aggregates(zones=(SHELVED,))
+    run(counting, 0, 130)
+    counting.close(130)
+    counting.add([], [Handling(Move.PICK, "table", "A", 30, 0.9)])
+    run(counting, 130, 180)
+    (third,) = counting.close(180)
+    assert third[0].picks == 1
 
 
 def test_censored_visits_count_as_pass_bys_and_are_told_apart_in_dwell():

@@ -68,9 +68,9 @@ def test_a_walk_becomes_a_visit_and_windows():
         analysis = pipeline.step(frame)
         visits += analysis.visits
         batches += analysis.batches
-    last_visits, last_batches = pipeline.finish(45.0)
-    visits += last_visits
-    batches += last_batches
+    last = pipeline.finish(45.0)
+    visits += last.visits
+    batches += last.batches
     assert [round(v.dwell_s) for v in visits] == [7, 7, 3]
     assert [v.censored for v in visits] == [Censored.NONE, Censored.NONE, Censored.RIGHT]
     assert sum(batch[0].pass_bys for batch in batches) == 3
@@ -142,7 +142,7 @@ def walk(budget, seconds=200, fps=5, every=50, stay=6, **zone):
         analysis = pipeline.step(shop.frame(round(i / fps, 3)))
         visits += analysis.visits
         batches += analysis.batches
-    visits += pipeline.finish(seconds)[0]
+    visits += pipeline.finish(seconds).visits
     return looks, visits, batches
 
 
@@ -173,7 +173,7 @@ def test_a_frame_that_the_detector_leaves_out_is_told_as_such():
         analysis = pipeline.step(shop.frame(i / 5), laps.append)
         ran = bool(looks.asked) and looks.asked[-1] == i / 5
         assert (analysis.detections is not None) is ran
-        assert tuple(laps) == (STAGES if ran else ("gate", "zones", "aggregates"))
+        assert tuple(laps) == (STAGES if ran else ("gate", "shelf", "zones", "aggregates"))
         assert analysis.poses is None
     # Somebody is there all the same, and walks on.
     walked = [pipeline.step(shop.frame(10 + i / 5)) for i in range(100)]
@@ -231,7 +231,8 @@ def test_without_a_picture_visits_are_cut_off_and_windows_close_unobserved():
     pipeline = build_pipeline(site(), Epoch(), Models(Finds(), None))
     for frame in frames(5):
         pipeline.step(frame)
-    visits, batches = pipeline.idle(35.0)
+    closing = pipeline.idle(35.0)
+    visits, batches = closing.visits, closing.batches
     assert [v.censored for v in visits] == [Censored.RIGHT]
     assert [round(batch[0].observed_s) for batch in batches] == [5, 0, 0]
     assert [batch[0].pass_bys for batch in batches] == [1, 0, 0]

@@ -1,0 +1,181 @@
+"""What a shelf looks like with nobody's hand in it, and what of a picture is not that.
+
+Plain background difference per pixel, made robust to what shelves are plagued by: the light as a
+whole is divided out (auto-exposure), shadows are told by their even darkening, a pixel of shake is
+forgiven, and what flickers all the time raises its own limit. A ground learned while somebody's
+hand was there holds a ghost of it when it goes; `Ground.is_ghost` tells one by its outline, which
+the ground has and the picture has not.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Floats32 = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+# Levels (0..255) by which a pixel must differ at least, and how many times its usual difference.
+_LEAST_DIFFERENCE, _TIMES_USUAL = 16.0, 4.0
+# A shadow takes this share of the light at most, from all three colours alike.
+_DARKEST_SHADOW, _SHADOW_TINT = 0.55, 0.08
+# Seconds over which the ground follows what is not foreground (daylight), and a pixel's usual
+# difference is taken.
+_FOLLOW_S, _USUAL_S = 15.0, 8.0
+# A frame after a pause teaches no more than after this many seconds.
+_PAUSE_S = 1.0
+# Light that changes by more in either direction is no exposure but another scene.
+_LIGHT = (0.4, 2.5)
+# Below so many levels a quotient of light says nothing.
+_PEDESTAL = 8.0
+_WHITE = 255.0
+# A ghost's outline is this much weaker in the picture than in the ground; levels of grain that say
+# nothing.
+_GHOST, _TEXTURE = 0.7, 12.0
+# The picture is laid on the ground where it is no more than so many pixels off (wind, footsteps, a
+# slammed door), and surely so.
+_STEADY_PX, _SHAKE_PX, _SURE = 0.15, 4.0, 0.12
+
+
+class Ground:
+    """The empty shelf, in one patch of the picture."""
+
+    def __init__(self) -> None:
+        self._mean: Floats32 | None = None
+        self._usual: Floats32 = np.empty(0, np.float32)
+        self._known: Flags = np.empty(0, np.bool_)
+        self._expected: Floats32 = np.empty(0, np.float32)
+        self._difference: Floats32 = np.empty(0, np.float32)
+        self._t = 0.0
+
+    def steadied(self, patch: Pixels) -> Pixels:
+        """The patch, moved by the whole so that it lies on the ground (phase correlation)."""
+        if self._mean is None or self._mean.shape != patch.shape:
+            return patch
+        window = _window(patch.shape[0], patch.shape[1])
+        (x, y), sure = cv2.phaseCorrelate(_grey(self._mean), _grey(patch), window)
+        if sure < _SURE or max(abs(x), abs(y)) > _SHAKE_PX or max(abs(x), abs(y)) < _STEADY_PX:
+            return patch
+        move = np.array([[1, 0, -x], [0, 1, -y]])
+        size = (patch.shape[1], patch.shape[0])
+        moved = cv2.warpAffine(patch, move, size, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(moved, np.uint8)
+
+    def compare(self, patch: Pixels, hidden: Flags) -> Flags:
+        """Which pixels show something that does not belong to the shelf.
+
+        Args:
+            patch: uint8 [h, w, 3], BGR.
+            hidden: bool [h, w], in which somebody's body is said to be: not learned from.
+
+        Returns:
+            bool [h, w]; false where the ground is not known, true in a body that is one.
+        """
+        now = patch.astype(np.float32)
+        if self._mean is None or self._mean.shape != now.shape:
+            self._mean, self._usual = now.copy(), np.zeros(now.shape[:2], np.float32)
+            self._known = ~hidden
+        new = ~hidden & ~self._known
+        if new.any():
+            # Seen for the first time: whoever stood there has gone.
+            self._mean[new] = now[new]
+            self._known |= new
+        seen = self._known & ~hidden
+        self._expected = np.minimum(self._mean * self._light(now, seen), _WHITE)
+        self._difference = self._apart(now)
+        limit = _LEAST_DIFFERENCE + _TIMES_USUAL * self._usual
+        return (self._difference > limit) & self._known & ~self._shadow(now)
+
+    def unknown(self) -> Flags:
+        """Pixels never seen without somebody before them, bool [h, w]."""
+        return ~self._known
+
+    def learn(self, t: float, patch: Pixels, other: Flags) -> None:
+        """Follow the picture where it shows the shelf.
+
+        Args:
+            t: seconds.
+            patch: as compared last.
+            other: bool [h, w], what is not the shelf: foreground and people.
+        """
+        assert self._mean is not None, "compare comes first"
+        step, self._t = min(max(t - self._t, 0.0), _PAUSE_S), t
+        shelf = (~other).astype(np.uint8)
+        cv2.accumulateWeighted(patch, self._mean, step / _FOLLOW_S, shelf)
+        cv2.accumulateWeighted(self._difference, self._usual, step / _USUAL_S, shelf)
+
+    def take_in(self, patch: Pixels, part: Flags) -> None:
+        """Something there is of the shelf now: a product set down, or gone, or a ghost."""
+        assert self._mean is not None, "compare comes first"
+        self._mean[part] = patch[part]
+        self._known |= part
+
+    def is_ghost(self, patch: Pixels, part: Flags) -> bool:
+        """Whether a foreground is not there but was when the ground was learned.
+
+        A thing has an outline in the picture; a ghost has it in the ground alone (after Cucchiara
+        et al. 2003, who ask for motion instead).
+        """
+        assert self._mean is not None, "compare comes first"
+        shape = part.astype(np.uint8)
+        wide = cv2.dilate(shape, _NEAR)
+        line = wide - cv2.erode(shape, _NEAR) > 0
+        around = cv2.dilate(wide, np.ones((9, 9), np.uint8)) - wide > 0
+        there = _outline(patch.astype(np.float32), line, around)
+        return there < _GHOST * _outline(self._expected, line, around)
+
+    def _light(self, now: Floats32, seen: Flags) -> Floats32:
+        """By what factor each colour is brighter than the ground, as a whole; [3]."""
+        assert self._mean is not None
+        if not seen.any():
+            return np.ones(3, np.float32)
+        ratios = (now[seen] + _PEDESTAL) / (self._mean[seen] + _PEDESTAL)
+        light: Floats32 = np.clip(np.median(ratios, axis=0), *_LIGHT).astype(np.float32)
+        return light
+
+    def _apart(self, now: Floats32) -> Floats32:
+        """Levels by which the picture leaves what the ground shows within a pixel; [h, w]."""
+        above = now - cv2.dilate(self._expected, _NEAR)
+        below = cv2.erode(self._expected, _NEAR) - now
+        apart: Floats32 = np.maximum(np.maximum(above, below).max(axis=2), 0.0)
+        return apart
+
+    def _shadow(self, now: Floats32) -> Flags:
+        ratio = (now + _PEDESTAL) / (self._expected + _PEDESTAL)
+        least, most = ratio.min(axis=2), ratio.max(axis=2)
+        even: Flags = most - least < _SHADOW_TINT
+        shadow: Flags = even & (most < 1.0) & (least > _DARKEST_SHADOW)
+        return shadow
+
+
+_NEAR = np.ones((3, 3), np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _window(height: int, width: int) -> Floats32:
+    return np.asarray(cv2.createHanningWindow((width, height), cv2.CV_32F), np.float32)
+
+
+def _grey(picture: NDArray[Any]) -> Floats32:
+    grey: Floats32 = picture.astype(np.float32).mean(axis=2)
+    return grey
+
+
+def _outline(picture: Floats32, line: Flags, around: Flags) -> float:
+    """How much stronger edges are on a line than beside it."""
+    edges = _edges(picture)
+    beside = float(edges[around].mean()) if around.any() else 0.0
+    return (float(edges[line].mean()) + _TEXTURE) / (beside + _TEXTURE)
+
+
+def _edges(picture: Floats32) -> Floats32:
+    grey = picture.mean(axis=2)
+    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0)
+    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    strength: Floats32 = np.hypot(across, down)
+    return strength

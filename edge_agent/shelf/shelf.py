@@ -1,0 +1,144 @@
+"""One shelf: two witnesses of hands, and what lies on its facings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from edge_agent.config import Facing, Zone
+from edge_agent.geometry import Point
+from edge_agent.observations import Evidence, Floats, Frame, ShelfEvent, Tracks
+from edge_agent.shelf.bodies import Arm
+from edge_agent.shelf.facings import FacingState
+from edge_agent.shelf.ground import Pixels
+from edge_agent.shelf.people import People
+from edge_agent.shelf.reaches import LEAST_SHARE, Reaches, Touch
+from edge_agent.shelf.watch import Intrusion, View, Watch
+
+# How far a hand is from the facing that it is at, at most, frame heights.
+_AT = 0.08
+# Who was found so soon after the ground was learned was there then.
+_THERE_S = 1.0
+# A facing with less than this share of its neighbours' contrast is bare; asked when all have been
+# read, or after so many seconds, of so many facings at least.
+_BARE, _START_S, _LEAST_NEIGHBOURS = 0.5, 3.0, 3
+
+
+class Shelf:
+    """What happens at one shelf.
+
+    Args:
+        zone: one with a shelf.
+        size: of the frames, width and height in pixels.
+    """
+
+    def __init__(self, zone: Zone, size: tuple[int, int]) -> None:
+        assert zone.shelf is not None, "only zones with a shelf are watched"
+        self._polygon = zone.shelf
+        self._watch = Watch(zone.shelf, size)
+        self._reaches = Reaches(zone.name, size[0] / size[1])
+        self._facings = {
+            one.name: (one, FacingState(zone.name, one.name, one.polygon, size))
+            for one in zone.facings
+        }
+        self._since: float | None = None
+
+    @property
+    def horizon(self) -> float | None:
+        """Every reach that ended before this is known; None = none is open."""
+        return min((stay.last_s for stay in self._reaches.open), default=None)
+
+    def update(
+        self, frame: Frame, picture: Pixels, tracks: Tracks, people: People, looked: bool
+    ) -> list[ShelfEvent]:
+        """Take one analysed frame.
+
+        Args:
+            frame: its time is read.
+            picture: its pixels, BGR.
+            tracks: the bodies in it.
+            people: what is remembered of them.
+            looked: somebody looked for joints in this very frame.
+        """
+        if self._since is None:
+            self._since = frame.t
+        stretched = people.stretched()
+        view = self._watch.look(frame, picture, tracks, stretched)
+        touches = self._touches(view.intrusions, stretched if looked else ())
+        events: list[ShelfEvent] = list(self._reaches.update(frame.t, touches))
+        self._note_left(frame.t, view, people)
+        events += self._read(frame.t, picture, view)
+        return events + self._first_stock(frame.t)
+
+    def finish(self) -> list[ShelfEvent]:
+        """End observation: reaches are cut off."""
+        return list(self._reaches.finish())
+
+    def _touches(self, intrusions: Iterable[Intrusion], arms: Iterable[Arm]) -> list[Touch]:
+        """One touch a hand, whoever saw it."""
+        inside = [arm for arm in arms if self._reaches_in(arm)]
+        touches = []
+        for one in intrusions:
+            mine = [
+                arm for arm in inside if arm.track == one.track or self._watch.holds(one, arm.hand)
+            ]
+            inside = [arm for arm in inside if arm not in mine]
+            evidence = Evidence.BOTH if mine else Evidence.INTRUSION
+            facing = self._facing_at(one.tip)
+            touches.append(Touch(one.tip, evidence, one.track, facing, one.thing, one.share))
+        touches += [
+            Touch(arm.hand, Evidence.WRIST, arm.track, self._facing_at(arm.hand)) for arm in inside
+        ]
+        return touches
+
+    def _reaches_in(self, arm: Arm) -> bool:
+        return self._polygon.contains(arm.wrist) or self._polygon.contains(arm.hand)
+
+    def _facing_at(self, point: Point) -> str | None:
+        def away(facing: Facing) -> float:
+            return facing.polygon.distance(point)
+
+        near = min((facing for facing, _ in self._facings.values()), key=away, default=None)
+        return near.name if near is not None and away(near) <= _AT else None
+
+    def _note_left(self, t: float, view: View, people: People) -> None:
+        """A hand that was there when the ground was learned has gone."""
+        for one in view.left:
+            if one.share < LEAST_SHARE:
+                continue
+            touch = Touch(one.tip, Evidence.INTRUSION, one.track, self._facing_at(one.tip))
+            came = people.since(one.track)
+            there = came is not None and came <= view.since + _THERE_S
+            self._reaches.left(t, touch, view.since if there else None)
+
+    def _read(self, t: float, picture: Pixels, view: View) -> Sequence[ShelfEvent]:
+        """Look at the facings that nothing is before."""
+        events: list[ShelfEvent] = []
+        for name, (_, state) in self._facings.items():
+            for stay in self._reaches.open:
+                if stay.counts and name in stay.facings:
+                    state.reached(stay.start_s, stay.last_s)
+            covered = any(self._watch.covers(one, state.box) for one in view.intrusions)
+            if view.upset or covered or _overlaps(view.bodies, state.box):
+                state.touched(t)
+            else:
+                events += state.look(t, picture)
+        return events
+
+    def _first_stock(self, t: float) -> list[ShelfEvent]:
+        """What facings hold that were read for the first time, told by their neighbours."""
+        states = [state for _, state in self._facings.values()]
+        known = {state: state.contrast for state in states if state.contrast is not None}
+        unsure = [state for state in known if state.present is None]
+        assert self._since is not None
+        if not unsure or (len(known) < len(states) and t - self._since < _START_S):
+            return []
+        few = len(known) < _LEAST_NEIGHBOURS
+        bare = _BARE * float(np.median(list(known.values())))
+        return [state.begin(few or known[state] >= bare) for state in unsure]
+
+
+def _overlaps(boxes: Floats, box: Floats) -> bool:
+    meets = (boxes[:, :2] < box[2:]) & (box[:2] < boxes[:, 2:])
+    return bool(meets.all(axis=1).any())

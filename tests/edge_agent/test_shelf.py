@@ -1,0 +1,170 @@
+"""What hands do at a shelf, told as stories on drawn pictures."""
+
+from __future__ import annotations
+
+import pytest
+from shelf_world import FACINGS, SIZE, board, frame, people, pose, with_arm, zone
+
+from edge_agent.observations import Censored, Evidence, Handling, Move, Reach, Stock
+from edge_agent.shelf import Shelves
+
+FPS = 5
+
+
+def play(seconds, draw, boxes=lambda t: (), joints=lambda t: None, zones=None):
+    """Events of a story; draw(t) is its picture."""
+    stage, events = Shelves(zones or [zone()]), []
+    for i in range(round(seconds * FPS) + 1):
+        t = i / FPS
+        events += stage.update(frame(draw(t), t), people(t, *boxes(t)), joints(t))
+    return events + stage.finish()
+
+
+def of(events, kind):
+    return [event for event in events if isinstance(event, kind)]
+
+
+def visiting(start, end, x=FACINGS["A"], depth=0.75, before=board, after=board):
+    """A hand is at a place from start to end; the shelf looks otherwise after it."""
+
+    def draw(t):
+        if start <= t <= end:
+            return with_arm(before(), x, depth)
+        return after() if t > end else before()
+
+    return draw
+
+
+def test_a_lone_hand_is_one_reach_at_the_facing_it_came_to():
+    (reach,) = of(play(6, visiting(2, 3.4)), Reach)
+    assert (reach.zone, reach.facing) == ("shelf", "A")
+    assert (reach.start_s, reach.end_s) == pytest.approx((2, 3.4))
+    assert (reach.evidence, reach.censored, reach.track) == (
+        Evidence.INTRUSION, Censored.NONE, None,
+    )  # fmt: skip
+
+
+def test_what_was_there_at_the_start_is_told_once_the_view_is_clear():
+    stocks = of(play(3, lambda t: board("B")), Stock)
+    assert {stock.facing: stock.present for stock in stocks} == {"A": True, "B": False, "C": True}
+    assert [stock.t_s for stock in stocks] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "move"), [("", "A", Move.PICK), ("A", "", Move.PUT_BACK)]
+)
+def test_a_product_that_went_or_came_with_a_hand(before, after, move):
+    draw = visiting(2, 3, before=lambda: board(before), after=lambda: board(after))
+    events = play(6, draw)
+    (handling,) = of(events, Handling)
+    assert (handling.move, handling.zone, handling.facing) == (move, "shelf", "A")
+    assert handling.t_s == pytest.approx(2.5, abs=0.3)
+    assert handling.confidence > 0.8
+    last = {stock.facing: stock.present for stock in of(events, Stock)}
+    assert last == {"A": move is Move.PUT_BACK, "B": True, "C": True}
+
+
+def test_a_hand_that_takes_nothing_is_a_reach_and_no_pick():
+    events = play(6, visiting(2, 3))
+    assert len(of(events, Reach)) == 1
+    assert not of(events, Handling)
+
+
+def test_two_hands_at_once_are_two_reaches_and_two_picks():
+    def draw(t):
+        picture = board("AC" if t > 3 else "")
+        for x in (FACINGS["A"], FACINGS["C"]) if 2 <= t <= 3 else ():
+            picture = with_arm(picture, x, 0.75)
+        return picture
+
+    events = play(6, draw)
+    assert sorted(reach.facing for reach in of(events, Reach)) == ["A", "C"]
+    assert sorted((one.facing, one.move) for one in of(events, Handling)) == [
+        ("A", Move.PICK),
+        ("C", Move.PICK),
+    ]
+
+
+def test_light_shadow_and_shake_are_nobody():
+    def draw(t):
+        shift = (round(t * 5) % 3 - 1, round(t * 5) % 2)
+        return board(light=1 + 0.3 * ((t // 1) % 2), shift=shift)
+
+    events = play(8, draw)
+    assert not of(events, Reach)
+    assert not of(events, Handling)
+
+
+def test_a_body_that_passes_in_front_reaches_for_nothing_and_takes_nothing():
+    def box(t):
+        left = (t - 1) / 4
+        return (left, 0.05, left + 0.2, 1.0)
+
+    def draw(t):
+        picture = board()
+        x0, y0, x1, _ = box(t)
+        columns = slice(max(0, round(x0 * SIZE[0])), max(0, round(x1 * SIZE[0])))
+        picture[round(y0 * SIZE[1]) :, columns] = (70, 90, 60)
+        return picture
+
+    events = play(7, draw, lambda t: (box(t),) if -0.2 <= box(t)[0] <= 1 else ())
+    assert not of(events, Reach)
+    assert not of(events, Handling)
+    assert len(of(events, Stock)) == len(FACINGS)
+
+
+STANDING = (0.35, 0.1, 0.6, 1.0)
+ARM = {"left_shoulder": (0.5, 0.3), "left_hip": (0.5, 0.6), "left_elbow": (0.62, 0.4)}
+
+
+def test_a_wrist_past_the_plane_is_a_reach_where_the_pictures_show_nothing():
+    def joints(t):
+        return pose(t, **ARM, left_wrist=(0.74, 0.5) if 2 <= t <= 4 else (0.5, 0.62))
+
+    (reach,) = of(play(7, lambda t: board(), lambda t: (STANDING,), joints), Reach)
+    assert reach.evidence is Evidence.WRIST
+    assert (reach.facing, reach.track) == ("C", 1)
+    assert (reach.start_s, reach.end_s) == pytest.approx((2, 4))
+
+
+def test_a_hanging_arm_and_a_walking_body_are_no_reach():
+    hangs = {"left_shoulder": (0.5, 0.3), "left_elbow": (0.5, 0.45), "left_wrist": (0.51, 0.6)}
+    still = play(4, lambda t: board(), lambda t: (STANDING,), lambda t: pose(t, **hangs))
+    assert not of(still, Reach)
+
+    def walking(t):
+        return ((0.1 + 0.2 * t, 0.1, 0.3 + 0.2 * t, 0.5),)
+
+    stretched = {**ARM, "left_wrist": (0.74, 0.5)}
+    passing = play(3, lambda t: board(), walking, lambda t: pose(t, **stretched))
+    assert not of(passing, Reach)
+
+
+def test_both_witnesses_of_one_hand_are_one_reach():
+    def joints(t):
+        return pose(t, **ARM, left_wrist=(0.75, 0.6) if 2 <= t <= 3 else (0.5, 0.62))
+
+    draw = visiting(2, 3, x=FACINGS["C"])
+    (reach,) = of(play(6, draw, lambda t: (STANDING,), joints), Reach)
+    assert reach.evidence is Evidence.BOTH
+
+
+def test_a_reach_is_cut_off_by_the_end_of_observation():
+    (reach,) = of(play(3, visiting(2, 9)), Reach)
+    assert reach.censored is Censored.RIGHT
+    assert reach.end_s == 3
+
+
+def test_a_shelf_at_rest_is_looked_at_once_a_second():
+    stage, looked = Shelves([zone()]), []
+    for i in range(50):
+        t = i / FPS
+        stage.update(frame(board(), t), people(t), None, moved=t < 1)
+        looked.append(stage._looked_s)
+    assert len(set(looked)) == pytest.approx(4 * FPS + 6, abs=2)
+
+
+def test_without_a_shelf_there_is_nothing_to_say():
+    stage = Shelves([])
+    assert stage.update(frame(board(), 0.0), people(0.0), None) == []
+    assert stage.finish() == []

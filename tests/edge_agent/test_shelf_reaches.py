@@ -1,0 +1,88 @@
+"""Touches, frame by frame, become reaches."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.observations import Censored, Evidence
+from edge_agent.shelf.reaches import Reaches, Touch
+
+WRIST, INTRUSION = Evidence.WRIST, Evidence.INTRUSION
+
+
+def hand(x, y=0.5, evidence=INTRUSION, **more):
+    return Touch((x, y), evidence, share=0.02 if evidence is INTRUSION else None, **more)
+
+
+def follow(frames, fps=5):
+    """Reaches out of a list of touches a frame."""
+    reaches, found = Reaches("shelf", 16 / 9), []
+    for i, touches in enumerate(frames):
+        found += reaches.update(i / fps, touches)
+    return found + reaches.finish()
+
+
+def test_a_gap_of_less_than_a_second_is_one_reach_and_more_are_two():
+    for missing, expected in ((4, 1), (6, 2)):
+        frames = [[], [], [hand(0.3)] * 1] + [[hand(0.3)]] * 3 + [[]] * missing
+        frames += [[hand(0.3)]] * 3 + [[]] * 8
+        assert len(follow(frames)) == expected
+
+
+def test_one_frame_of_flicker_is_no_reach():
+    assert follow([[], [], [hand(0.3)], [], [], [], [], [], [], []]) == []
+
+
+def test_a_speck_that_belongs_to_nobody_is_no_hand():
+    speck = Touch((0.3, 0.5), INTRUSION, share=0.001)
+    assert follow([[], [], *[[speck]] * 5, *[[]] * 8]) == []
+    (reach,) = follow([[], [], [speck], [hand(0.3)], [speck], *[[]] * 8])
+    assert (reach.start_s, reach.end_s) == (0.4, 0.8)
+
+
+def test_a_hand_whose_arm_is_lost_for_a_moment_leaps_and_stays_one():
+    frames = [[], [], *[[hand(0.3, 0.8)]] * 3, *[[hand(0.3, 0.4)]] * 3, *[[]] * 8]
+    assert len(follow(frames)) == 1
+
+
+def test_two_hands_stay_two_when_they_pass_each_other():
+    frames = [[], []]
+    frames += [[hand(0.2 + i / 40, thing=1), hand(0.5 - i / 40, thing=2)] for i in range(12)]
+    found = follow([*frames, *[[]] * 8])
+    assert len(found) == 2
+    assert all(reach.end_s == 2.6 for reach in found)
+
+
+def test_who_saw_it_where_it_was_most_and_whose_hand_it_was():
+    frames = [
+        [], [],
+        [hand(0.3, evidence=WRIST, track=4, facing="A")],
+        [hand(0.32, facing="B")],
+        [hand(0.3, evidence=WRIST, track=4, facing="B")],
+    ]  # fmt: skip
+    (reach,) = follow([*frames, *[[]] * 8])
+    assert (reach.evidence, reach.facing, reach.track) == (Evidence.BOTH, "B", 4)
+
+
+def test_a_hand_that_was_there_before_and_has_gone_is_told_when_it_goes():
+    reaches = Reaches("shelf", 16 / 9)
+    reaches.update(0.0, [])
+    reaches.update(1.6, [])
+    reaches.left(1.6, hand(0.4, track=1), 0.0)
+    (reach,) = reaches.update(3.0, [])
+    assert (reach.start_s, reach.end_s, reach.censored) == (0.0, 1.6, Censored.LEFT)
+    reaches.left(4.0, hand(0.4), None)  # nobody of then is there any more
+    assert reaches.finish() == []
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_reaches_lie_within_what_was_seen_and_last(seed):
+    rng = np.random.default_rng(seed)
+    frames = [[hand(*rng.random(2)) for _ in range(rng.integers(0, 3))] for _ in range(40)]
+    seen = [i / 5 for i, touches in enumerate(frames) if touches]
+    for reach in follow(frames):
+        assert reach.end_s > reach.start_s
+        assert reach.start_s in seen
+        assert reach.end_s in seen
