@@ -7,6 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says what else the machine does; what tests time they time themselves.
+settings.register_profile("shelflight", deadline=None)
+settings.load_profile("shelflight")
 
 DATA = os.environ.get("SHELFLIGHT_DATA")
 

@@ -156,7 +156,7 @@ def test_each_schema_is_a_schema(name: str) -> None:
 
 
 @given(records)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_everything_that_can_be_encoded_fits(record: tuple[str, Record]) -> None:
     name, value = record
     assert fits(name, json.loads(encode(value)))

@@ -81,7 +81,7 @@ def test_only_people_seen_in_this_very_frame_are_handed_over():
 
 
 @given(seed=seeds, fps=rates)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_lone_walker_keeps_one_id_through_misses_and_jitter(seed, fps):
     rng = np.random.default_rng(seed)
     tracker = Tracker()
@@ -121,7 +121,7 @@ def test_a_person_who_leaves_for_longer_than_lost_s_is_somebody_new():
 
 @pytest.mark.parametrize("fps", [5, 10, 30])
 @given(seed=seeds)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_two_people_who_cross_keep_their_ids(fps, seed):
     rng = np.random.default_rng(seed)
     tracker = Tracker()
@@ -221,7 +221,7 @@ def crowd(rng, people=12, frames=60, fps=10.0):
 
 
 @given(seed=seeds)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_of_detections_changes_nothing_but_names(seed):
     rng = np.random.default_rng(seed)
     one, other = Tracker(), Tracker()
@@ -239,7 +239,7 @@ def test_the_order_of_detections_changes_nothing_but_names(seed):
 
 
 @given(seed=seeds, scale=st.sampled_from([2.0**-8, 2.0**10]), shift=st.sampled_from([0.0, 3.0]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_neither_the_unit_nor_the_origin_matters(seed, scale, shift):
     plain, scaled = Tracker(), Tracker()
     for d in crowd(np.random.default_rng(seed)):
@@ -257,7 +257,7 @@ def test_pixels_and_fractions_agree_when_the_aspect_is_told():
 
 
 @given(seed=seeds)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_ids_are_unique_in_a_frame_and_never_come_again(seed):
     rng = np.random.default_rng(seed)
     tracker = Tracker()

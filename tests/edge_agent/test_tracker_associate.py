@@ -38,7 +38,7 @@ def matched(far):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_matching_is_one_to_one_and_close_to_the_best_there_is(seed, rows, columns):
     far = np.random.default_rng(seed).uniform(0, 2, (rows, columns))
     found = matched(far)

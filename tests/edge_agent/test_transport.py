@@ -330,7 +330,7 @@ class DeliveryLife(RuleBasedStateMachine):
         assert self.sink == set(range(1, self.stored + 1))
 
 
-DeliveryLife.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+DeliveryLife.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
 test_any_life_of_a_delivery_ends_with_every_row_at_the_sink = DeliveryLife.TestCase
 
 

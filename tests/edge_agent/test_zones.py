@@ -66,7 +66,7 @@ def test_five_frames_a_second_give_the_dwell_that_thirty_give(offset):
     assert slow.enter_s == pytest.approx(fast.enter_s, abs=0.1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(0.02, 0.5), st.floats(1, 30), st.floats(0.02, 0.5), st.floats(0, 0.2))
 def test_at_any_pace_five_fps_agree_with_thirty_within_the_interval(come, stay, go, phase):
     arrive = 1 + phase + 0.4 / come
@@ -245,7 +245,7 @@ def test_a_gap_of_just_gap_s_is_bridged():
     assert visit.bridged_s == pytest.approx(2.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), min_size=10, max_size=80))
 def test_visits_of_one_person_never_overlap(xs):
     frames = [tracks(i / 5, (1, x)) for i, x in enumerate(xs)]
@@ -254,7 +254,7 @@ def test_visits_of_one_person_never_overlap(xs):
         assert after.enter_s >= before.leave_s - 1e-9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_a_crowd_leaves_nothing_behind_and_no_visit_is_impossible(data):
     floors = Floors([LEFT, RIGHT], 0.2)
