@@ -15,6 +15,8 @@ from edge_agent.shelf.ground import Floats32, Pixels
 _SIDE = 32
 # The view is clear when nobody is before it and nothing has moved for so long, by so many looks.
 _CLEAR_S, _CLEAR_LOOKS = 0.5, 2
+# What nobody was before is compared so often, for the light of the day.
+_CHECK_S = 1.0
 # Mean levels by which a facing may differ from frame to frame and still count as at rest.
 _REST = 4.0
 # Levels by which a pixel must differ.
@@ -71,6 +73,7 @@ class FacingState:
         self._patch = [max(2, round(float(side) * scale)) for side in high - low]
         self._before: Floats32 | None = None
         self._rest_s, self._looks = 0.0, 0
+        self._checked_s = 0.0
         self._known: _Reading | None = None
         self._touched: Span | None = None
         self._hand: Span | None = None
@@ -106,6 +109,9 @@ class FacingState:
         self._looks += 1
         if self._looks < _CLEAR_LOOKS or t - self._rest_s < _CLEAR_S - 1e-6:
             return []
+        if self._touched is None and self._known is not None and t - self._checked_s < _CHECK_S:
+            return []
+        self._checked_s = t
         return self._settle(_Reading(now, _contrast(now), self._rest_s))
 
     def _read(self, picture: Pixels) -> Floats32:

@@ -18,7 +18,7 @@ import numpy as np
 from edge_agent.geometry import Point, Polygon
 from edge_agent.observations import Floats, Frame, Tracks
 from edge_agent.shelf.bodies import Arm
-from edge_agent.shelf.ground import Flags, Ground, Pixels
+from edge_agent.shelf.ground import Flags, Ground, Pixels, most
 from edge_agent.shelf.patch import Patch
 
 # A hand covers so many of the patch's pixels at least, and is so wide.
@@ -179,7 +179,7 @@ class Watch:
         if before is None:
             moving = np.ones(patch.shape[:2], np.bool_)
         else:
-            moving = cv2.absdiff(patch, before).max(axis=2) > _MOVING
+            moving = most(cv2.absdiff(patch, before)) > _MOVING
         self._moved_s[moving] = t
         return moving
 
