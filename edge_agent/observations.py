@@ -42,6 +42,15 @@ class Frame:
     layout: Layout = Layout.BGR
 
 
+class Blindness(Enum):
+    """Why a camera does not see its place."""
+
+    DARK = "dark"
+    COVERED = "covered"
+    BLURRED = "blurred"
+    MOVED = "moved"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
     """The people a detector found in one frame.

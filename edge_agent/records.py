@@ -39,6 +39,10 @@ class Trouble(Enum):
     BOARD_HOT = "board_hot"  # fewer frames are analysed
     CAMERA_STALLED = "camera_stalled"
     CAMERA_ABSENT = "camera_absent"
+    CAMERA_DARK = "camera_dark"  # these four: no data, for it does not see its place
+    CAMERA_COVERED = "camera_covered"
+    CAMERA_BLURRED = "camera_blurred"
+    CAMERA_MOVED = "camera_moved"
     CLOCK_JUMPED = "clock_jumped"
     CLIP_TRUNCATED = "clip_truncated"
     OUTBOX_FULL = "outbox_full"
@@ -216,6 +220,8 @@ class Health:
         merged: windows merged for want of room since start.
         resets: outboxes set aside since start.
         clock: quality of the wall clock.
+        shift: of a moved camera, how far the picture went right and down, fractions of its width
+            and height; None where it did not, or nothing of the place is left.
         troubles: what is wrong now.
     """
 
@@ -229,6 +235,7 @@ class Health:
     waiting: int | None = None
     merged: int | None = None
     resets: int | None = None
+    shift: tuple[float, float] | None = None
     troubles: tuple[Trouble, ...] = ()
 
     def join(self, other: Health) -> Health:
@@ -319,7 +326,9 @@ def decode_health(payload: bytes) -> Health:
     try:
         known["clock"] = Quality(known.get("clock"))
         known["troubles"] = tuple(Trouble(name) for name in known.get("troubles", ()))
-    except (TypeError, ValueError) as error:
+        shift = known.get("shift")
+        known["shift"] = None if shift is None else (float(shift[0]), float(shift[1]))
+    except (IndexError, TypeError, ValueError) as error:
         raise RecordError(f"health: {error}") from None
     return _build(Health, "health", known)
 

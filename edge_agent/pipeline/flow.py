@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge_agent.aggregates import Aggregates, Batch
 from edge_agent.gate import Gate
 from edge_agent.geometry import Point
+from edge_agent.lookout import Lookout, Outlook
 from edge_agent.observations import Detections, Frame, Poses, Reach, ShelfEvent, Tracks, Visit
 from edge_agent.pipeline.between import coasted, nobody
 from edge_agent.pipeline.near import Near
@@ -108,6 +109,9 @@ class Pipeline:
         shelves, floors, aggregates: the stages.
         gate: lets the detector rest; None = it never does.
         schedule: says on which frames the detector runs.
+
+    Attributes:
+        outlook: whether the camera sees its place; while it does not nothing counts as observed.
     """
 
     def __init__(
@@ -131,6 +135,8 @@ class Pipeline:
         self._aggregates = aggregates
         self._gate = gate
         self._schedule = schedule
+        self._lookout = Lookout()
+        self.outlook = Outlook()
         self._before: Tracks | None = None
         self._tracks: Tracks | None = None
 
@@ -142,6 +148,9 @@ class Pipeline:
             lap: told of each stage when it is done.
         """
         if isinstance(seen, Frame):
+            self.outlook = self._lookout.look(seen)
+            if self.outlook.blind is not None:
+                return self._blind(seen.t, lap)
             moved = self._moved(seen)
             due = self._schedule.due(seen.t, moved)
             lap("gate")
@@ -162,6 +171,17 @@ class Pipeline:
         batches = self._count(tracks.t, visits, events)
         lap("aggregates")
         return Analysis(detections, tracks, poses, visits, events, batches)
+
+    def _blind(self, t: float, lap: Lap) -> Analysis:
+        """A frame that does not show the place: no data, what was open is cut off."""
+        visits, events = self._end()
+        self._tracks = self._before = None
+        lap("gate")
+        lap("shelf")
+        lap("zones")
+        batches = self._aggregates.close(t)
+        lap("aggregates")
+        return Analysis(None, nobody(t), None, visits, events, batches)
 
     def idle(self, t: float) -> Closing:
         """Time goes on without a picture: what is open is cut off, windows close unobserved."""

@@ -200,6 +200,9 @@ class Vision:
         troubles = {*self._seen_troubles, *self._journal.troubles}
         if self._camera_trouble is not None:
             troubles.add(self._camera_trouble)
+        outlook = self._pipeline.outlook
+        if outlook.blind is not None:
+            troubles.add(Trouble(f"camera_{outlook.blind.value}"))
         if self._feel():
             troubles.add(Trouble.BOARD_HOT)
         self._health.write(
@@ -213,6 +216,7 @@ class Vision:
                 fps=round((self._analysed - analysed) / max(now - before, 1e-3), 2),
                 merged=self._journal.merged,
                 resets=self._journal.resets,
+                shift=outlook.shift,
                 troubles=tuple(sorted(troubles, key=lambda trouble: trouble.value)),
             ),
         )

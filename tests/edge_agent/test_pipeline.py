@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def site(budget=None, **zone):
 
 
 def picture(t):
-    return Frame(np.zeros((36, 64, 3), np.uint8), t, 64, 36)
+    return Frame(np.full((36, 64, 3), 128, np.uint8), t, 64, 36)
 
 
 class Finds:
@@ -236,6 +237,22 @@ def test_without_a_picture_visits_are_cut_off_and_windows_close_unobserved():
     assert [v.censored for v in visits] == [Censored.RIGHT]
     assert [round(batch[0].observed_s) for batch in batches] == [5, 0, 0]
     assert [batch[0].pass_bys for batch in batches] == [1, 0, 0]
+
+
+def test_a_dark_place_is_no_data_and_not_zero():
+    pipeline = build_pipeline(site(), Epoch(), Models(Finds(), None))
+    visits, batches = [], []
+    for frame in frames(60):
+        dark = 3 <= frame.t < 35
+        shown = replace(frame, image=frame.image // 100) if dark else frame
+        analysis = pipeline.step(shown)
+        assert (pipeline.outlook.blind is not None) is (7 <= frame.t < 37)
+        visits += analysis.visits
+        batches += analysis.batches
+    assert [v.censored for v in visits] == [Censored.RIGHT, Censored.NONE]
+    observed = [round(batch[0].observed_s) for batch in batches]
+    assert observed == [7, 0, 0, 3, 10, 10]
+    assert [batch[0].pass_bys for batch in batches] == [1, 0, 0, 0, 1, 0]
 
 
 def test_a_clip_takes_the_place_of_the_camera(tmp_path):

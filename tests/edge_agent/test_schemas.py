@@ -203,7 +203,7 @@ def test_free_text_coordinates_and_impossible_numbers_fit_nowhere(
 def test_a_missing_field_does_not_fit(name: str, path: tuple[str | int, ...]) -> None:
     message = sample(name)
     del at(message, path[:-1])[path[-1]]
-    assert fits(name, message) == (path == ("have",))
+    assert fits(name, message) == (path in {("have",), ("shift",)})
 
 
 def schema_objects(schema: Any) -> Iterator[dict[str, Any]]:
