@@ -26,6 +26,8 @@ _LOOK_S, _RAISE_S, _CLEAR_S = 1.0, 4.0, 2.0
 _DARK = 16.0
 # Outlines (see `_outlines`) below which a tile says nothing.
 _PLAIN = 3.0
+# What noise draws is never the same again: a tile says something that has been so like itself.
+_KNOWN = 0.7
 # So many tiles of the forty need outlines for a verdict on more than darkness: before a bare wall
 # the only outlines may be those of somebody who stood there at first.
 _LEAST_TILES = 14
@@ -45,7 +47,7 @@ _FLAT = 0.2
 _LEAST_MOVE = 0.015
 # Seconds over which the usual picture follows, while all is well.
 _FOLLOW_S = 60.0
-# Share of the way that usual outlines fall at a look.
+# Share of the way that usual outlines fall, and likeness follows, at a look.
 _FALL = np.float32(0.3)
 
 
@@ -69,6 +71,7 @@ class Lookout:
     def __init__(self) -> None:
         self._usual: Grey | None = None
         self._sharp: Grey = np.empty(0, np.float32)
+        self._alike: Grey = np.empty(0, np.float32)
         self._learned = 0
         self._looked_s = float("-inf")
         self._other_s: float | None = None  # since when verdicts differ from the outlook
@@ -100,7 +103,7 @@ class Lookout:
         if self._usual is None:
             return Outlook()
         usual = self._sharp
-        told = usual >= _PLAIN
+        told = (usual >= _PLAIN) & (self._alike >= _KNOWN)
         if told.sum() < _LEAST_TILES:
             return Outlook()
         light = max(float(now.mean() + 1) / float(self._usual.mean() + 1), _DIMMEST)
@@ -137,9 +140,12 @@ class Lookout:
         sharp = _outlines(now)
         if self._usual is None:
             self._usual, self._sharp = now.copy(), sharp
+            self._alike = np.zeros_like(sharp)
         else:
             step = min(max(gone, 0.0), _LOOK_S) / _FOLLOW_S
             cv2.accumulateWeighted(now, self._usual, max(step, 1 / self._learned))
+            like = _likenesses(now, self._usual)
+            self._alike += (like - self._alike) * _FALL
             # Whoever passes brings outlines along: what is usual rises slowly and falls fast.
             self._sharp += (sharp - self._sharp) * np.where(
                 sharp > self._sharp, np.float32(step), _FALL

@@ -112,7 +112,7 @@ def test_a_cut_off_recording_is_counted_as_far_as_it_goes(data, tmp_path, ffmpeg
     subprocess.run((ffmpeg, "-y", "-loglevel", "error", *copy), check=True, timeout=60)
     clip = tmp_path / "cut.mp4"
     clip.write_bytes(fast.read_bytes()[: fast.stat().st_size * 7 // 10])
-    found = replay(data, tmp_path, clip)
+    found = kinds(replay(data, tmp_path, clip), "visit")
     assert found[0]["leave_s"] == pytest.approx(15.8, abs=0.7)
 
 

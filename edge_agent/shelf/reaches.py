@@ -55,6 +55,7 @@ class Stay:
     track: int | None
     cut_left: bool
     thing: int | None = None
+    things: set[int | None] = field(default_factory=set)
     sights: int = 0
     large: bool = False
     evidence: set[Evidence] = field(default_factory=set)
@@ -114,6 +115,12 @@ class Reaches:
             touch: where it was.
             since: when the ground was learned; None = nobody who was there then is there now.
         """
+        # What the ghost was taken for until it held still, a frame or two.
+        self._open = [
+            stay
+            for stay in self._open
+            if stay.things != {touch.thing} or stay.sights > _LEAST_SIGHTS
+        ]
         near = min(self._open, key=lambda one: self._away(one, touch), default=None)
         stay = None if near is None or self._away(near, touch) > _STEP else near
         if stay is None:
@@ -170,6 +177,7 @@ class Reaches:
         stay.last_s, stay.point = t, touch.point
         stay.track = touch.track if touch.track is not None else stay.track
         stay.thing = touch.thing if touch.thing is not None else stay.thing
+        stay.things.add(touch.thing)
         stay.sights += 1
         stay.large |= touch.share is None or touch.track is not None or touch.share >= LEAST_SHARE
         stay.evidence.add(touch.evidence)

@@ -105,11 +105,11 @@ class Shelf:
     def _note_left(self, t: float, view: View, people: People) -> None:
         """A hand that was there when the ground was learned has gone."""
         for one in view.left:
-            if one.share < LEAST_SHARE:
-                continue
-            touch = Touch(one.tip, Evidence.INTRUSION, one.track, self._facing_at(one.tip))
+            facing = self._facing_at(one.tip)
+            touch = Touch(one.tip, Evidence.INTRUSION, one.track, facing, one.thing, one.share)
             came = people.since(one.track)
             there = came is not None and came <= view.since + _THERE_S
+            there = there and one.share >= LEAST_SHARE
             self._reaches.left(t, touch, view.since if there else None)
 
     def _read(self, t: float, picture: Pixels, view: View) -> Sequence[ShelfEvent]:

@@ -91,6 +91,7 @@ class _Thing:
 
     name: int
     mask: Flags
+    since_s: float
     moved_s: float
     track: int | None = None
 
@@ -121,7 +122,7 @@ class Watch:
             arms: those that are stretched out.
         """
         patch = self._ground.steadied(self._patch.cut(picture))
-        other = self._ground.compare(patch, self._covered(tracks, ()))
+        other = self._ground.compare(patch, self._covered(tracks, arms))
         moving = self._moving(frame.t, patch)
         tracks = self._real(tracks, other)
         bodies = self._covered(tracks, arms)
@@ -209,9 +210,11 @@ class Watch:
             door = mask & doors
             thing = self._follow(t, mask, moving, {one.name for one in things})
             thing.track = self._owner(mask, tracks) or thing.track
-            ghost = self._ground.is_ghost(patch, mask)
-            if ghost and (mask & beside).any():
-                left.append(self._intrusion(mask, mask & beside, thing))
+            # A ghost is still; the picture changes once, when what it is of goes.
+            still = thing.since_s == t or t > thing.moved_s
+            ghost = still and self._ground.is_ghost(patch, mask)
+            if ghost and door.any():
+                left.append(self._intrusion(mask, door, thing))
             if ghost or _settled(t, thing, bool(door.any())):
                 self._ground.take_in(patch, mask)
                 continue
@@ -227,10 +230,11 @@ class Watch:
         shares = [_shared(thing.mask, mask) for thing in self._things]
         best = max(range(len(shares)), key=lambda i: shares[i], default=None)
         if best is None or shares[best] <= _SAME:
-            return _Thing(next(self._names), mask, t)
+            return _Thing(next(self._names), mask, t, t)
         before = self._things[best]
         name = next(self._names) if before.name in taken else before.name
-        return _Thing(name, mask, t if moves else before.moved_s, before.track)
+        moved_s = t if moves else before.moved_s
+        return _Thing(name, mask, before.since_s, moved_s, before.track)
 
     def _owner(self, mask: Flags, tracks: Tracks) -> int | None:
         """Whose box the thing touches; of several the one that it touches most."""

@@ -91,7 +91,7 @@ def test_windows_by_default_with_every_count_and_the_rules_they_were_made_by(cli
                 "reaches": None, "picks": None, "put_backs": None,
                 "dwell_s": 31.5, "bridged_s": 0.0, "censored": 0, "censored_dwell_s": 0.0,
                 "merged": 1, "stop_s": 5.0, "engage_s": 15.0, "gap_s": 2.0, "k": 1,
-                "definitions_version": 1, "boot": BOOT, "seq": 1,
+                "definitions_version": 2, "boot": BOOT, "seq": 1,
             }
         ],
         "next": None,

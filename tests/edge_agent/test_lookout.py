@@ -99,6 +99,15 @@ def test_light_people_and_a_little_shake_are_none_of_it(picture):
     assert watch(lookout, picture, 10, 40)[0] == Outlook()
 
 
+def test_noise_on_a_bare_wall_is_nothing_to_judge_by():
+    wall, noise = np.full_like(SHOP, 150), np.random.default_rng(2)
+    lookout = Lookout()
+    for t in range(30):
+        grain = noise.normal(0, 20, (SIZE[1], SIZE[0], 1))
+        picture = (wall + grain).clip(0, 255).astype(np.uint8)
+        assert lookout.look(Frame(picture, t, *SIZE)) == Outlook()
+
+
 def test_a_bare_wall_is_nothing_to_judge_by():
     wall = np.full_like(SHOP, 150)
     lookout = Lookout()
