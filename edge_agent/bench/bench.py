@@ -109,7 +109,20 @@ def _warm_up(site: Site, models: Models) -> float:
     pipeline = build_pipeline(site, Epoch(), models)
     for _, frame in zip(range(_WARM_FRAMES), _frames(site), strict=False):
         pipeline.step(frame)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    return _peak_mb()
+
+
+def _peak_mb() -> float:
+    """Peak of resident memory, MB.
+
+    getrusage would do but for Linux, which has a child begin with the peak of its parent.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    peak = next(line for line in lines if line.startswith("VmHWM:"))
+    return round(int(peak.split()[1]) / 1024, 1)
 
 
 def _pose_inputs(site: Site, models: Models) -> list[list[NDArray[Any]] | None]:
