@@ -18,6 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from edge_agent.aggregates import Epoch
+from edge_agent.bench.footprint import memory_mb
 from edge_agent.camera import open_camera
 from edge_agent.clock import SystemClock, process_age
 from edge_agent.config import Site, load_site
@@ -118,11 +119,9 @@ def _peak_mb() -> float:
     getrusage would do but for Linux, which has a child begin with the peak of its parent.
     """
     try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return round(memory_mb("self", "VmHWM"), 1)
     except OSError:
         return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-    peak = next(line for line in lines if line.startswith("VmHWM:"))
-    return round(int(peak.split()[1]) / 1024, 1)
 
 
 def _pose_inputs(site: Site, models: Models) -> list[list[NDArray[Any]] | None]:

@@ -92,17 +92,27 @@ def _start(name: str, site: Path, folder: Path) -> Footprint:
             clock.sleep(0.005)
         ready_s = clock.monotonic() - begun
         clock.sleep(1.0)
-        return Footprint(ready_s, _rss_mb(child.pid), _loaded(child.pid))
+        return Footprint(ready_s, memory_mb(child.pid, "VmRSS"), _loaded(child.pid))
     finally:
         child.terminate()
         child.wait(20)
 
 
-def _rss_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+def memory_mb(process: int | str, kind: str) -> float:
+    """What Linux says of a process's memory, MB.
+
+    Args:
+        process: its id, or "self".
+        kind: as in /proc/PID/status: VmRSS = resident now, VmHWM = the peak of that.
+
+    Raises:
+        OSError: no such process, or no Linux.
+        ShelflightError: the process has no such size.
+    """
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith(f"{kind}:"):
             return int(line.split()[1]) / 1024
-    raise ShelflightError(f"process {pid} has no resident size")
+    raise ShelflightError(f"process {process} has no {kind}")
 
 
 def _loaded(pid: int) -> tuple[str, ...]:

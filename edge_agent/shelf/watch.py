@@ -122,16 +122,20 @@ class Watch:
             arms: those that are stretched out.
         """
         patch = self._ground.steadied(self._patch.cut(picture))
-        other = self._ground.compare(patch, self._covered(tracks, arms))
-        moving = self._moving(frame.t, patch)
-        tracks = self._real(tracks, other)
         bodies = self._covered(tracks, arms)
+        other = self._ground.compare(patch, bodies)
+        moving = self._moving(frame.t, patch)
+        real = self._real(tracks, other)
+        if real is not tracks:
+            tracks, bodies = real, self._covered(real, arms)
         parts = _parts(other & ~bodies & self._patch.inside)
         if self._is_upset(frame.t, parts, bodies):
             return View((), (), tracks.boxes, self._since, True)
         view = self._view(frame.t, patch, parts, bodies, moving, tracks)
         self._ground.learn(frame.t, patch, other | bodies)
-        self._ground.take_in(patch, self._ground.unknown() & (frame.t - self._moved_s >= _STILL_S))
+        unknown = self._ground.unknown()
+        if unknown.any():
+            self._ground.take_in(patch, unknown & (frame.t - self._moved_s >= _STILL_S))
         return view
 
     def covers(self, one: Intrusion, box: Floats) -> bool:
@@ -209,7 +213,8 @@ class Watch:
         for mask in sorted(parts, key=lambda part: not (part & doors).any()):
             door = mask & doors
             thing = self._follow(t, mask, moving, {one.name for one in things})
-            thing.track = self._owner(mask, tracks) or thing.track
+            owner = self._owner(mask, tracks)
+            thing.track = thing.track if owner is None else owner
             # A ghost is still; the picture changes once, when what it is of goes.
             still = thing.since_s == t or t > thing.moved_s
             ghost = still and self._ground.is_ghost(patch, mask)
