@@ -1,4 +1,4 @@
-"""How wrong the network was: four parts of about one size."""
+"""How wrong the network was: five parts of about one size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from models.train.layout import JOINTS, OFFSET_SCALE, OFFSETS, PERSON, SIDES
 
 # Quality focal loss, Li et al. 2020: how much less an answer that is nearly right counts.
 _FOCUS = 2.0
+# Cells around a joint that its peak's middle is taken of, and what keeps a mass above nothing.
+_AROUND, _FLOOR = 3, 1e-6
 
 
 def loss(
@@ -44,6 +46,7 @@ def loss(
         / mass
         / (2 * JOINTS),
         "maps": 0.5 * _focal(maps, wanted["maps"], wanted["map_weight"]) / persons / 4,
+        "places": _place_loss(maps, wanted["places"]),
     }
     total = torch.stack(list(parts.values())).sum()
     return total, {name: float(part.detach()) for name, part in parts.items()}
@@ -54,6 +57,34 @@ def _focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     error = (target - logits.sigmoid()).abs()
     cross = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (error**_FOCUS * cross * weight).sum()
+
+
+def _place_loss(maps: Tensor, places: Tensor) -> Tensor:
+    """How far, in cells, the middle of each peak is from its joint.
+
+    The middle is what decoding takes: of the squared heights around the peak (integral regression,
+    Sun et al. 2018, kept to a window).
+    """
+    pictures, rows = places[..., 3].nonzero(as_tuple=True)
+    joints, x, y, weight = places[pictures, rows].unbind(dim=1)
+    steps = torch.arange(-_AROUND, _AROUND + 1, device=maps.device)
+    lines = y.long()[:, None, None] + steps[:, None]
+    columns = x.long()[:, None, None] + steps
+    height, width = maps.shape[2:]
+    inside = (lines >= 0) & (lines < height) & (columns >= 0) & (columns < width)
+    logits = maps[
+        pictures[:, None, None],
+        joints.long()[:, None, None],
+        lines.clamp(0, height - 1),
+        columns.clamp(0, width - 1),
+    ]
+    heights = (logits.sigmoid() ** 2 + _FLOOR) * inside
+    mass = heights.sum(dim=(1, 2))
+    found_x = (heights * (columns + 0.5)).sum(dim=(1, 2)) / mass
+    found_y = (heights * (lines + 0.5)).sum(dim=(1, 2)) / mass
+    off = functional.smooth_l1_loss(found_x, x, reduction="none", beta=0.5)
+    off = off + functional.smooth_l1_loss(found_y, y, reduction="none", beta=0.5)
+    return (off * weight).sum() / weight.sum().clamp(min=1)
 
 
 def _box_loss(sides: Tensor, target: Tensor) -> Tensor:

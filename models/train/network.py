@@ -73,11 +73,12 @@ class Network(nn.Module):
         self.merged16 = Convolution(96, 96)
         self.from16 = Convolution(96, 48, size=1)
         self.merged8 = Convolution(48, 48)
-        self.from8 = Convolution(48, 24, size=1)
-        self.merged4 = nn.Sequential(Convolution(24, 24), Convolution(24, 32))
+        self.from8 = Convolution(48, 40, size=1)
+        self.from4 = Convolution(24, 40, size=1)
+        self.merged4 = nn.Sequential(Convolution(40, 40), Convolution(40, 40))
         self.grid_neck = Convolution(48, 64)
         self.grid_head = nn.Conv2d(64, OFFSETS.stop, 1)
-        self.map_head = nn.Conv2d(32, JOINTS, 1)
+        self.map_head = nn.Conv2d(40, JOINTS, 1)
         for head in (self.grid_head, self.map_head):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
@@ -93,7 +94,7 @@ class Network(nn.Module):
         deep = self.from32(self.at32(sixteenth))
         sixteenth = self.merged16(sixteenth + _double(deep))
         eighth = self.merged8(eighth + _double(self.from16(sixteenth)))
-        quarter = self.merged4(quarter + _double(self.from8(eighth)))
+        quarter = self.merged4(self.from4(quarter) + _double(self.from8(eighth)))
         return self.grid_head(self.grid_neck(eighth)), self.map_head(quarter)
 
 

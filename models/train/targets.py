@@ -27,6 +27,11 @@ _LEARNS = 0.5
 # behind one another one would be lost.
 _CHEST_SIGMA, _CHEST_GROWTH = 0.7, 0.02
 _JOINT_SIGMA, _JOINT_GROWTH = 0.8, 0.016
+# Visible joints of a picture that are held to their place between cells; more are left out.
+PLACES = 340
+# A person of so many pixels of the input weighs 1 there; a smaller one more, for the same error is
+# a larger part of the body.
+_USUAL_HEIGHT = 120.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +59,8 @@ class Targets:
         offsets, offset_weight: [34, h, w].
         learns: [1, h, w], weight of the box and the joints.
         maps: [17, H, W], 0..1; map_weight the same shape.
+        places: [PLACES, 4], visible joints: which, x and y in cells of the maps, weight; rows of
+            weight 0 fill it up.
     """
 
     person: Floats
@@ -64,6 +71,7 @@ class Targets:
     learns: Floats
     maps: Floats
     map_weight: Floats
+    places: Floats
 
 
 def targets(people: People, width: int, height: int) -> Targets:
@@ -78,6 +86,8 @@ def targets(people: People, width: int, height: int) -> Targets:
     fine = (height // MAP_STRIDE, width // MAP_STRIDE)
     maps = np.zeros((JOINTS, *fine), np.float32)
     map_weight = np.ones((JOINTS, *fine), np.float32)
+    places = np.zeros((PLACES, 4), np.float32)
+    placed = 0
     y, x = np.mgrid[:lines, :columns].astype(np.float32) + 0.5
     # Farther (higher, smaller) people first: where two meet, the nearer one's answer stays.
     for row in np.argsort(people.boxes[:, 3], kind="stable"):
@@ -101,8 +111,13 @@ def targets(people: People, width: int, height: int) -> Targets:
             box[channel][mine] = value[mine]
         _offsets(people.keypoints[row], x, y, mine, tall, offsets, offset_weight)
         _joints(people.keypoints[row], tall * GRID_STRIDE, maps, map_weight, clear=True)
+        seen = _places(people.keypoints[row], tall * GRID_STRIDE)[: PLACES - placed]
+        places[placed : placed + len(seen)] = seen
+        placed += len(seen)
     person_weight[person >= _LEARNS] = 1
-    return Targets(person, person_weight, box, offsets, offset_weight, learns, maps, map_weight)
+    return Targets(
+        person, person_weight, box, offsets, offset_weight, learns, maps, map_weight, places
+    )
 
 
 def _offsets(
@@ -116,6 +131,15 @@ def _offsets(
         out[2 * joint][mine] = (places[joint, 0] - x[mine]) / OFFSET_SCALE
         out[2 * joint + 1][mine] = (places[joint, 1] - y[mine]) / OFFSET_SCALE
         weight[2 * joint : 2 * joint + 2, mine] = trust[joint]
+
+
+def _places(keypoints: Floats, tall: float) -> Floats:
+    """The visible joints of a person: which, where, and how much a cell of error weighs."""
+    joints = np.flatnonzero(keypoints[:, 2] == 2)
+    weight = _USUAL_HEIGHT / max(tall, _USUAL_HEIGHT / 3)
+    found = np.empty((len(joints), 4), np.float32)
+    found[:, 0], found[:, 1:3], found[:, 3] = joints, keypoints[joints, :2] / MAP_STRIDE, weight
+    return found
 
 
 def _joints(keypoints: Floats, tall: float, maps: Floats, weight: Floats, clear: bool) -> None:
