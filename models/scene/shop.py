@@ -76,18 +76,49 @@ def covers(fixture: Fixture, x: float, y: float, margin: float) -> bool:
     return -margin < along < fixture.width + margin and -margin < into < fixture.depth + margin
 
 
-def random_shop(rng: Rng, size: tuple[int, int], strong: bool = False) -> Shop:
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """Where cameras hang: ranges that one is drawn from evenly.
+
+    Args:
+        fov: across the picture, degrees.
+        tall: pixels of a shopper at the shelf, in a picture 360 high.
+        height: metres above the floor.
+        around: degrees off the shelf's middle line, to either side.
+        roll: standard deviation, degrees.
+        slack: by what share of the picture the floor may stick out of it.
+        facing_px: area of the smallest facing that is drawn, pixels of a picture 640 wide.
+    """
+
+    fov: tuple[float, float]
+    tall: tuple[float, float]
+    height: tuple[float, float]
+    around: tuple[float, float]
+    roll: float
+    slack: float
+    facing_px: float
+
+
+# As an installer hangs one who wants hands to be seen: near, and aside, so that bodies do not stand
+# between the camera and what they reach for.
+ASIDE = Hanging((70, 100), (165, 265), (2.3, 3.1), (40, 80), 1.2, -0.03, 120.0)
+# As cameras hang that were put up for something else; and any that still sees people.
+ANYHOW = Hanging((60, 92), (130, 260), (1.9, 3.2), (0, 72), 1.2, -0.03, 40.0)
+WILD = Hanging((50, 105), (90, 320), (1.5, 3.4), (0, 95), 3.0, 0.35, 40.0)
+
+
+def random_shop(rng: Rng, size: tuple[int, int], hanging: Hanging) -> Shop:
     """A shop whose camera sees the floor in front of its main fixture.
 
     Args:
         rng: what it is drawn from.
         size: width, height of the picture, pixels.
-        strong: a wider range of cameras, for training.
+        hanging: where its camera may hang.
     """
     width = float(rng.uniform(2.2, 3.8))
     main = _main(rng, width)
     floor_m = float(rng.uniform(*FLOOR_M))
-    camera = _camera(rng, size, width, floor_m, strong)
+    camera = _camera(rng, size, width, floor_m, hanging)
     # The camera hangs below the ceiling.
     ceiling = float(max(rng.uniform(2.9, 3.9), camera.position[2] + 0.3))
     room = _room(rng, camera, main)
@@ -105,16 +136,18 @@ def _main(rng: Rng, width: float) -> Fixture:
     return gondola(rng, place, width, bool(rng.random() < 0.7), style)
 
 
-def _camera(rng: Rng, size: tuple[int, int], width: float, floor_m: float, strong: bool) -> Camera:
+def _camera(
+    rng: Rng, size: tuple[int, int], width: float, floor_m: float, hanging: Hanging
+) -> Camera:
     """Draw cameras until one has the whole floor zone in its picture."""
     corners = floor_corners(width, floor_m)
+    slack = hanging.slack
     for _ in range(200):
-        camera = _some_camera(rng, size, strong)
+        camera = _some_camera(rng, size, hanging)
         seen = camera.project(corners)
         if seen[:, 2].min() < 0.5:
             continue
         x, y = seen[:, 0] / size[0], seen[:, 1] / size[1]
-        slack = 0.35 if strong else -0.03
         if x.min() > -slack and x.max() < 1 + slack and y.min() > 0 and y.max() < 1 + slack:
             return camera
     return Camera.at(*size, 75.0, np.array([-1.5, -5.0, 2.6]), np.array([0.0, -0.5, 0.9]))
@@ -128,18 +161,24 @@ def floor_corners(width: float, floor_m: float) -> Floats:
     )
 
 
-def _some_camera(rng: Rng, size: tuple[int, int], strong: bool) -> Camera:
-    fov = float(rng.uniform(50, 105) if strong else rng.uniform(60, 92))
+def _some_camera(rng: Rng, size: tuple[int, int], hanging: Hanging) -> Camera:
+    fov = float(rng.uniform(*hanging.fov))
     focal = size[0] / 2 / np.tan(np.radians(fov) / 2)
-    tall = rng.uniform(90, 320) if strong else rng.uniform(130, 260)
-    distance = focal * _SHOPPER_M / (tall * size[1] / 360)
-    height = float(rng.uniform(1.5, 3.4) if strong else rng.uniform(1.9, 3.2))
-    around = np.radians(rng.uniform(-95, 95) if strong else rng.uniform(-72, 72))
+    distance = focal * _SHOPPER_M / (rng.uniform(*hanging.tall) * size[1] / 360)
+    height = float(rng.uniform(*hanging.height))
+    around = _to_either_side(rng, hanging.around)
     level = np.sqrt(max(0.4, distance**2 - (height - 0.9) ** 2))
     stand = np.array([0.0, -STAND_M, 0.0])
     position = stand + np.array([level * np.sin(around), -level * np.cos(around), height])
     target = stand + np.array([*rng.normal(0, 0.35, 2), rng.uniform(0.5, 1.3)])
-    return Camera.at(*size, fov, position, target, float(rng.normal(0, 3.0 if strong else 1.2)))
+    return Camera.at(*size, fov, position, target, float(rng.normal(0, hanging.roll)))
+
+
+def _to_either_side(rng: Rng, degrees: tuple[float, float]) -> float:
+    """Radians, negative = to the left; one draw."""
+    low, high = degrees
+    off = rng.uniform(low - high, high - low)
+    return float(np.radians(off + np.copysign(low, off)))
 
 
 def _room(rng: Rng, camera: Camera, main: Fixture) -> tuple[float, float, float, float]:

@@ -23,7 +23,7 @@ from models.scene.picture import (
 )
 from models.scene.posture import stance_of
 from models.scene.quads import Layer, Quad
-from models.scene.shop import Shop, random_shop
+from models.scene.shop import ASIDE, Hanging, Shop, random_shop
 from models.scene.shopper import HELD, TROLLEY, X, Y, act_of
 from models.scene.stance import Joint, Stance
 from models.scene.story import Story, Track, Traffic, positions
@@ -66,16 +66,19 @@ class Stage:
     things: Things
 
 
-def set_stage(seed: int, size: tuple[int, int] = (640, 360)) -> Stage:
+def set_stage(
+    seed: int, size: tuple[int, int] = (640, 360), hanging: Hanging = ASIDE
+) -> Stage:
     """The shop of a seed.
 
     Args:
         seed: 0 or more.
         size: width, height of the picture, pixels.
+        hanging: where its camera may hang.
     """
     for attempt in range(_TRIES):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SHOP, attempt)))
-        shop = with_facings(rng, random_shop(rng, size))
+        shop = with_facings(rng, random_shop(rng, size, hanging), hanging.facing_px)
         if sum(facing.fixture == 0 for facing in shop.facings) < _LEAST_FACINGS:
             continue
         light = Light.random(rng)

@@ -13,9 +13,7 @@ from models.scene.lens import Sensor
 from models.scene.shop import FacingPlace, Shop
 from models.scene.textures import Rng
 
-# Facings of one zone, and what a facing must have to be told apart in a small picture.
 _MOST_FACINGS = 10
-_LEAST_PIXELS = 40.0
 # Of a second zone's floor, the share that must be seen and not hidden.
 _SEEN = 0.92
 _MARGIN = 0.015
@@ -42,15 +40,15 @@ class SceneZone:
     facings: tuple[tuple[int, Floats], ...]
 
 
-def with_facings(rng: Rng, shop: Shop) -> Shop:
+def with_facings(rng: Rng, shop: Shop, least_px: float) -> Shop:
     """The shop with some products of the fixtures that have zones made takeable.
 
     Names run board by board: A1, A2, ... from the lowest board up; a second fixture's begin
-    with its number.
+    with its number. Those smaller than least_px (area in a picture 640 wide) are left out.
     """
     facings: list[FacingPlace] = []
     for number, fixture in enumerate(shop.fixtures):
-        chosen = _takeable(rng, shop, fixture)
+        chosen = _takeable(rng, shop, fixture, least_px)
         boards = sorted({fixture.slots[i].up for i in chosen})
         counts: dict[float, int] = {}
         for index in chosen:
@@ -62,7 +60,7 @@ def with_facings(rng: Rng, shop: Shop) -> Shop:
     return replace(shop, facings=tuple(facings))
 
 
-def _takeable(rng: Rng, shop: Shop, fixture: Fixture) -> list[int]:
+def _takeable(rng: Rng, shop: Shop, fixture: Fixture, least_px: float) -> list[int]:
     """Slots whose front is well in the picture and within reach, in the order they stand."""
     camera = shop.camera
     if not _fronts_camera(shop, fixture):
@@ -73,7 +71,7 @@ def _takeable(rng: Rng, shop: Shop, fixture: Fixture) -> list[int]:
         inside = x.min() > 8 and x.max() < camera.width - 8
         inside &= y.min() > 8 and y.max() < camera.height - 8 and depth.min() > 0.5
         area = float(np.ptp(x) * np.ptp(y)) * (640 / camera.width) ** 2
-        if inside and area >= _LEAST_PIXELS and 0.1 < slot.up < 1.75 and slot.into < 0.3:
+        if inside and area >= least_px and 0.1 < slot.up < 1.75 and slot.into < 0.3:
             good.append(index)
     rng.shuffle(good)
     kept: list[int] = []
