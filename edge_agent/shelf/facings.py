@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-import cv2
 import numpy as np
 
 from edge_agent.geometry import Polygon
 from edge_agent.observations import Handling, Move, Stock
 from edge_agent.shelf.ground import Floats32, Pixels
+from edge_agent.shelf.plot import Apart, Plot
 
-# Longer side of what is kept of a facing, pixels.
-_SIDE = 32
-# The view is clear when nobody is before it and nothing has moved for so long, by so many looks.
-_CLEAR_S, _CLEAR_LOOKS = 0.5, 2
-# What nobody was before is compared so often, for the light of the day.
+# The view is at rest when nothing has moved for so long, by so many looks.
+_REST_S, _REST_LOOKS = 0.5, 2
+# What nobody is near is compared so often, for the light of the day.
 _CHECK_S = 1.0
 # Mean levels by which a facing may differ from frame to frame and still count as at rest.
-_REST = 4.0
-# Levels by which a pixel must differ.
-_DIFFERENT = 22.0
+_MOVED = 4.0
 # The share of pixels, and of the structure, from which a facing has changed, and below which it is
 # the same; in between nothing is said.
 _CHANGED, _SAME = (0.22, 0.40), (0.12, 0.20)
+# Of the ring so much at most may differ where somebody is before the shelf.
+_RING_SAME = 0.08
+# Who left the facing so long ago has not changed it any more.
+_NEAR_S = 2.0
+# A hand that took or laid something is gone so soon after.
+_LEAVES_S = 0.4
+# How fast a reading follows the light of the day, and what lies around the facing: a look.
+_FOLLOW, _FOLLOW_RING = 0.1, 0.3
 # How much more contrast a facing with its product has than without, at least, for the pictures
 # alone to tell which is which.
 _FULLER = 1.12
 # How sure a change makes: that there is one, how clear it is (times up to a half), that contrast
 # tells its direction, that a hand was seen at this very facing.
 _SURE = {"changed": 0.4, "clearly": 0.6, "told": 0.2, "hand": 0.1}
-_PEDESTAL = 8.0
-# Gradients of a bare board: noise and grain, levels.
-_NOISE = 12.0
-
 
 Span = tuple[float, float]
 """Start and end, seconds."""
+
+
+class Before(Enum):
+    """What is between a facing and the camera."""
+
+    NOTHING = "nothing"
+    BODY = "body"  # somebody's box: the facing can often be seen beside who is in it
+    HAND = "hand"  # or whatever else reaches in right there
 
 
 @dataclass(slots=True)
@@ -66,14 +75,10 @@ class FacingState:
         self._zone, self._name = zone, name
         points = np.array(polygon.points)
         self.box = np.concatenate([points.min(0), points.max(0)])
-        low = np.floor(points.min(0) * size).astype(int)
-        high = np.maximum(np.ceil(points.max(0) * size).astype(int), low + 2)
-        self._rows, self._columns = slice(low[1], high[1]), slice(low[0], high[0])
-        scale = min(1.0, _SIDE / float((high - low).max()))
-        self._patch = [max(2, round(float(side) * scale)) for side in high - low]
+        self._plot = Plot(polygon, size)
         self._before: Floats32 | None = None
         self._rest_s, self._looks = 0.0, 0
-        self._checked_s = 0.0
+        self._near_s = self._checked_s = float("-inf")
         self._known: _Reading | None = None
         self._touched: Span | None = None
         self._hand: Span | None = None
@@ -85,11 +90,6 @@ class FacingState:
         """Of what lies there; None = not read yet."""
         return None if self._known is None else self._known.contrast
 
-    def touched(self, t: float) -> None:
-        """Somebody or something is before it now."""
-        self._touched = (t, t) if self._touched is None else (self._touched[0], t)
-        self._before = None
-
     def reached(self, start_s: float, end_s: float) -> None:
         """A hand is or was at it from start to end."""
         self._hand = (start_s, end_s)
@@ -100,53 +100,55 @@ class FacingState:
         self.present = present
         return Stock(self._zone, self._name, self._known.t, present)
 
-    def look(self, t: float, picture: Pixels) -> list[Handling | Stock]:
-        """Take one frame in which nothing is before it; returns what is now known."""
-        now = self._read(picture)
-        if self._before is None or np.abs(now - self._before).mean() > _REST:
+    def look(self, t: float, picture: Pixels, before: Before) -> list[Handling | Stock]:
+        """Take one frame, BGR; returns what is now known."""
+        clear = before is Before.NOTHING
+        now = self._plot.read(picture)
+        rested = self._rests(t, now)
+        if not clear:
+            self._near_s = t
+        if self._known is None:
+            if clear and rested:
+                self._known = self._reading(now)
+            return []
+        if clear and self._touched is None and t - self._checked_s < _CHECK_S:
+            return []
+        apart = self._plot.apart(self._known.picture, now)
+        seen = clear or (before is Before.BODY and apart.ring < _RING_SAME)
+        if not seen and not _same(apart):
+            self._touched = (t, t) if self._touched is None else (self._touched[0], t)
+        if not rested or before is Before.HAND:
+            return []
+        self._checked_s = t
+        if _same(apart):
+            self._plot.follow(self._known.picture, now, _FOLLOW if clear else _FOLLOW_RING, clear)
+            self._touched = self._hand = None
+            return []
+        return self._settle(self._reading(now), apart) if seen and _changed(apart) else []
+
+    def _rests(self, t: float, now: Floats32) -> bool:
+        if self._before is None or np.abs(now - self._before).mean() > _MOVED:
             self._rest_s, self._looks = t, 0
         self._before = now
         self._looks += 1
-        if self._looks < _CLEAR_LOOKS or t - self._rest_s < _CLEAR_S - 1e-6:
-            return []
-        if self._touched is None and self._known is not None and t - self._checked_s < _CHECK_S:
-            return []
-        self._checked_s = t
-        return self._settle(_Reading(now, _contrast(now), self._rest_s))
+        return self._looks >= _REST_LOOKS and t - self._rest_s >= _REST_S - 1e-6
 
-    def _read(self, picture: Pixels) -> Floats32:
-        whole = picture[self._rows, self._columns]
-        part = cv2.resize(whole, self._patch, interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.blur(part, (3, 3)), np.float32)
+    def _reading(self, now: Floats32) -> _Reading:
+        return _Reading(now.copy(), self._plot.contrast(now), self._rest_s)
 
-    def _settle(self, new: _Reading) -> list[Handling | Stock]:
-        old = self._known
-        if old is None:
-            self._known = new
-            self._touched = self._hand = None
-            return []
-        apart = _apart(old.picture, new.picture)
-        if all(one < most for one, most in zip(apart, _SAME, strict=True)):
-            cv2.accumulateWeighted(new.picture, old.picture, 0.1)
-            self._touched = self._hand = None
-            return []
-        if not any(one >= least for one, least in zip(apart, _CHANGED, strict=True)):
-            return []
-        touched, hand = self._touched, self._hand
+    def _settle(self, new: _Reading, apart: Apart) -> list[Handling | Stock]:
+        old, when = self._known, self._hand or self._touched
+        assert old is not None
+        hand = self._hand is not None
         self._known, self._touched, self._hand = new, None, None
-        if touched is None:
+        if when is None and self._rest_s - self._near_s > _NEAR_S:
             # Nobody was there: the light, or the camera.
             self.abstained += 1
             return []
-        return self._changed(old, new, apart, hand or touched, hand is not None)
+        return self._handled(old, new, apart, when or (new.t, new.t), hand)
 
-    def _changed(
-        self,
-        old: _Reading,
-        new: _Reading,
-        apart: tuple[float, float],
-        when: tuple[float, float],
-        hand: bool,
+    def _handled(
+        self, old: _Reading, new: _Reading, apart: Apart, when: Span, hand: bool
     ) -> list[Handling | Stock]:
         ratio = new.contrast / max(old.contrast, 1e-6)
         told = max(ratio, 1 / max(ratio, 1e-6)) >= _FULLER
@@ -155,8 +157,8 @@ class FacingState:
             # Another product, or the same one laid differently: nothing left the facing.
             return []
         self.present = present
-        t = sum(when) / 2
-        sure = _SURE["changed"] + min(max(apart), 0.5) * _SURE["clearly"]
+        t = max(when[0], when[1] - _LEAVES_S)
+        sure = _SURE["changed"] + min(max(apart.levels, apart.structure), 0.5) * _SURE["clearly"]
         sure += _SURE["told"] * told + _SURE["hand"] * hand
         move = Move.PUT_BACK if present else Move.PICK
         return [
@@ -165,33 +167,9 @@ class FacingState:
         ]
 
 
-def _apart(old: Floats32, new: Floats32) -> tuple[float, float]:
-    """How far two readings are apart in levels and in structure, the light divided out.
-
-    Returns:
-        The share of pixels that differ, a pixel of shake forgiven; and what is missing to full
-        agreement of the gradients, 0 = the same outlines, 1 = nothing in common.
-    """
-    ratio = np.median((new + _PEDESTAL) / (old + _PEDESTAL), axis=(0, 1)).clip(0.7, 1.4)
-    expected = old * ratio.astype(np.float32)
-    near = np.ones((3, 3), np.uint8)
-    above = new - cv2.dilate(expected, near)
-    below = cv2.erode(expected, near) - new
-    levels = float((np.maximum(above, below).max(axis=2) > _DIFFERENT).mean())
-    a, b = _gradients(expected), _gradients(new)
-    noise = a[0].size * _NOISE**2
-    common = float((a * b).sum()) + noise
-    structure = 1 - common / (max(float((a * a).sum()), float((b * b).sum())) + noise)
-    return levels, structure
+def _same(apart: Apart) -> bool:
+    return apart.levels < _SAME[0] and apart.structure < _SAME[1]
 
 
-def _gradients(picture: Floats32) -> Floats32:
-    grey = picture.mean(axis=2)
-    return np.stack([cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)])
-
-
-def _contrast(picture: Floats32) -> float:
-    """Mean gradient, relative to brightness: things have outlines, a bare board has few."""
-    grey = picture.mean(axis=2)
-    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    return float(np.hypot(across, down).mean() / (grey.mean() + _PEDESTAL))
+def _changed(apart: Apart) -> bool:
+    return apart.levels >= _CHANGED[0] or apart.structure >= _CHANGED[1]

@@ -29,10 +29,15 @@ class _Person:
 
 
 class People:
-    """Follows everybody in view."""
+    """Follows everybody in view.
+
+    Attributes:
+        posed: somebody's joints were ever looked for.
+    """
 
     def __init__(self) -> None:
         self._known: dict[int, _Person] = {}
+        self.posed = False
 
     def update(self, tracks: Tracks, poses: Poses | None, aspect: float) -> None:
         """Take one analysed frame.
@@ -76,6 +81,7 @@ class People:
         return tracks.only(rows)
 
     def _pose(self, poses: Poses, aspect: float) -> None:
+        self.posed |= len(poses.ids) > 0
         found = dict(zip(poses.ids.tolist(), poses.keypoints, strict=True))
         for identity, person in self._known.items():
             keypoints = found.get(identity)

@@ -8,10 +8,10 @@ import numpy as np
 
 from edge_agent.config import Facing, Zone
 from edge_agent.geometry import Point
-from edge_agent.observations import Evidence, Floats, Frame, ShelfEvent, Tracks
-from edge_agent.shelf.bodies import Arm
-from edge_agent.shelf.facings import FacingState
+from edge_agent.observations import Evidence, Floats, Frame, Poses, ShelfEvent, Tracks
+from edge_agent.shelf.facings import Before, FacingState
 from edge_agent.shelf.ground import Pixels
+from edge_agent.shelf.hands import Hand, Hands
 from edge_agent.shelf.people import People
 from edge_agent.shelf.reaches import LEAST_SHARE, Reaches, Touch
 from edge_agent.shelf.watch import Intrusion, View, Watch
@@ -37,6 +37,7 @@ class Shelf:
         assert zone.shelf is not None, "only zones with a shelf are watched"
         self._polygon = zone.shelf
         self._watch = Watch(zone.shelf, size)
+        self._hands = Hands(zone.shelf, size[0] / size[1])
         self._reaches = Reaches(zone.name, size[0] / size[1])
         self._facings = {
             one.name: (one, FacingState(zone.name, one.name, one.polygon, size))
@@ -50,7 +51,7 @@ class Shelf:
         return min((stay.last_s for stay in self._reaches.open), default=None)
 
     def update(
-        self, frame: Frame, picture: Pixels, tracks: Tracks, people: People, looked: bool
+        self, frame: Frame, picture: Pixels, tracks: Tracks, people: People, poses: Poses | None
     ) -> list[ShelfEvent]:
         """Take one analysed frame.
 
@@ -59,13 +60,13 @@ class Shelf:
             picture: its pixels, BGR.
             tracks: the bodies in it.
             people: what is remembered of them.
-            looked: somebody looked for joints in this very frame.
+            poses: their joints; None = nobody looked for any in this very frame.
         """
         if self._since is None:
             self._since = frame.t
-        stretched = people.stretched()
-        view = self._watch.look(frame, picture, tracks, stretched)
-        touches = self._touches(view.intrusions, stretched if looked else ())
+        view = self._watch.look(frame, picture, tracks, people.stretched())
+        hands = [] if poses is None else self._hands.update(tracks, poses)
+        touches = self._touches(view, hands, people)
         events: list[ShelfEvent] = list(self._reaches.update(frame.t, touches))
         self._note_left(frame.t, view, people)
         events += self._read(frame.t, picture, view)
@@ -75,25 +76,27 @@ class Shelf:
         """End observation: reaches are cut off."""
         return list(self._reaches.finish())
 
-    def _touches(self, intrusions: Iterable[Intrusion], arms: Iterable[Arm]) -> list[Touch]:
+    def _touches(self, view: View, hands: Iterable[Hand], people: People) -> list[Touch]:
         """One touch a hand, whoever saw it."""
-        inside = [arm for arm in arms if self._reaches_in(arm)]
+        left = list(hands)
         touches = []
-        for one in intrusions:
+        for one in view.intrusions:
             mine = [
-                arm for arm in inside if arm.track == one.track or self._watch.holds(one, arm.hand)
+                hand
+                for hand in left
+                if hand.track == one.track or self._watch.holds(one, hand.point)
             ]
-            inside = [arm for arm in inside if arm not in mine]
-            evidence = Evidence.BOTH if mine else Evidence.INTRUSION
-            facing = self._facing_at(one.tip)
-            touches.append(Touch(one.tip, evidence, one.track, facing, one.thing, one.share))
-        touches += [
-            Touch(arm.hand, Evidence.WRIST, arm.track, self._facing_at(arm.hand)) for arm in inside
-        ]
-        return touches
+            left = [hand for hand in left if hand not in mine]
+            touches += [self._touch(hand, Evidence.BOTH) for hand in mine]
+            if not mine and _speaks(one, view, people):
+                facing = self._facing_at(one.tip)
+                touches.append(
+                    Touch(one.tip, Evidence.INTRUSION, one.track, facing, one.thing, one.share)
+                )
+        return touches + [self._touch(hand, Evidence.WRIST) for hand in left]
 
-    def _reaches_in(self, arm: Arm) -> bool:
-        return self._polygon.contains(arm.wrist) or self._polygon.contains(arm.hand)
+    def _touch(self, hand: Hand, evidence: Evidence) -> Touch:
+        return Touch(hand.point, evidence, hand.track, self._facing_at(hand.point))
 
     def _facing_at(self, point: Point) -> str | None:
         def away(facing: Facing) -> float:
@@ -105,6 +108,8 @@ class Shelf:
     def _note_left(self, t: float, view: View, people: People) -> None:
         """A hand that was there when the ground was learned has gone."""
         for one in view.left:
+            if not _speaks(one, view, people):
+                continue
             facing = self._facing_at(one.tip)
             touch = Touch(one.tip, Evidence.INTRUSION, one.track, facing, one.thing, one.share)
             came = people.since(one.track)
@@ -113,17 +118,17 @@ class Shelf:
             self._reaches.left(t, touch, view.since if there else None)
 
     def _read(self, t: float, picture: Pixels, view: View) -> Sequence[ShelfEvent]:
-        """Look at the facings that nothing is before."""
+        """Look at the facings."""
         events: list[ShelfEvent] = []
         for name, (_, state) in self._facings.items():
             for stay in self._reaches.open:
                 if stay.counts and name in stay.facings:
                     state.reached(stay.start_s, stay.last_s)
             covered = any(self._watch.covers(one, state.box) for one in view.intrusions)
-            if view.upset or covered or _overlaps(view.bodies, state.box):
-                state.touched(t)
-            else:
-                events += state.look(t, picture)
+            before = Before.HAND if view.upset or covered else Before.NOTHING
+            if before is Before.NOTHING and _overlaps(view.bodies, state.box):
+                before = Before.BODY
+            events += state.look(t, picture, before)
         return events
 
     def _first_stock(self, t: float) -> list[ShelfEvent]:
@@ -137,6 +142,16 @@ class Shelf:
         few = len(known) < _LEAST_NEIGHBOURS
         bare = _BARE * float(np.median(list(known.values())))
         return [state.begin(few or known[state] >= bare) for state in unsure]
+
+
+def _speaks(one: Intrusion, view: View, people: People) -> bool:
+    """Whether an intrusion alone tells of a hand.
+
+    Where joints are looked for, people are judged by them: what of a body is before the shelf and
+    what is past its plane looks alike in one picture. What belongs to nobody is a hand where
+    nobody's body is in view; else it is a trolley, a bag, a shadow.
+    """
+    return not people.posed or (one.track is None and not len(view.bodies))
 
 
 def _overlaps(boxes: Floats, box: Floats) -> bool:

@@ -48,7 +48,7 @@ class Shelves:
         bodies = self._people.bodies(tracks)
         picture, _ = self._reader.read(frame)
         for shelf in self._shelves:
-            events += shelf.update(frame, picture, bodies, self._people, poses is not None)
+            events += shelf.update(frame, picture, bodies, self._people, poses)
         return events
 
     def horizon(self, t: float) -> float:

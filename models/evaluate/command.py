@@ -11,6 +11,7 @@ KINDS = {
     "agreement": ("models.evaluate.agreement", "person boxes beside another model's, and time"),
     "detection": ("models.evaluate.detection", "average precision of person boxes"),
     "keypoints": ("models.evaluate.keypoints", "PCK and OKS of joints"),
+    "accuracy": ("models.evaluate.accuracy", "all that a unit says, of rendered shops and clips"),
     "dwell": ("models.evaluate.dwell", "visits of recordings, through the whole pipeline"),
 }
 _EPILOG = "\n".join(f"  {name:12}{text}" for name, (_, text) in KINDS.items())

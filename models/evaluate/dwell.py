@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from edge_agent.aggregates import Batch, Epoch
-from edge_agent.bench.replay import Log, replay
 from edge_agent.bench.score import pair
-from edge_agent.config import ModelsConfig, RuntimeConfig, Site, load_site, parse_site
-from edge_agent.errors import InputError
-from edge_agent.manifest import Manifest, load
-from edge_agent.observations import Censored, ShelfEvent, Visit
-from edge_agent.pipeline import build_pipeline, open_models, with_clip
-from models.evaluate.candidate import entries_of
+from edge_agent.config import Site
+from edge_agent.manifest import load
+from edge_agent.observations import Censored, Visit
 from models.evaluate.picture import spans
+from models.evaluate.recording import Truth, load_truth, play, site_for, with_models
 from models.evaluate.report import Figure, Row, tell
 
 EPILOG = """\
@@ -31,7 +24,6 @@ examples:
   python -m models evaluate dwell shelflight-nano yolox-nano+movenet-lightning-int8 --truth SCENE
   python -m models evaluate dwell yolox-nano --truth table-visits.truth.json --picture visits.png
 """
-TRUTH, SITE = "truth.json", "site.yaml"
 _FIGURES = (
     Figure("visits", "visits", "d"),
     Figure("matched", "matched", "d"),
@@ -76,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     sites = [site_for(truth, args.site) for truth in truths]
     for name in dict.fromkeys(args.names):
         found = [
-            _play(with_models(site, name, manifest, args.threads), truth, args.fps)
+            _visits(with_models(site, name, manifest, args.threads), truth, args.fps)
             for site, truth in zip(sites, truths, strict=True)
         ]
         rows.append({"name": name, **score(list(zip(found, truths, sites, strict=True)))})
@@ -86,76 +78,6 @@ def main(args: argparse.Namespace) -> int:
     if args.picture:
         spans(args.picture, f"visits of {truths[0].clip.name}", drawn)
     return 0
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What really happens in a recording.
-
-    Args:
-        clip: the recording.
-        visits: all of them.
-        values: the file's own values.
-        source: the file.
-    """
-
-    clip: Path
-    visits: tuple[Visit, ...]
-    values: dict[str, Any]
-    source: Path
-
-
-def load_truth(path: Path) -> Truth:
-    """Read truth.json, or the one in a folder.
-
-    Raises:
-        InputError: it cannot be read, or lacks the clip or the visits; says which.
-    """
-    source = path / TRUTH if path.is_dir() else path
-    try:
-        values = json.loads(source.read_text(encoding="utf-8"))
-        visits = tuple(
-            Visit(
-                one["zone"],
-                float(one["enter_s"]),
-                float(one["leave_s"]),
-                censored=Censored(one.get("censored", "none")),
-                staff=bool(one.get("staff", False)),
-            )
-            for one in values["visits"]
-        )
-        return Truth(source.parent / values["clip"], visits, values, source)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{source}: cannot be read as truth: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{source}: is no truth file: {error!r} is missing or wrong") from error
-
-
-def site_for(truth: Truth, named: Path | None) -> Site:
-    """The site that a recording is played by: the one named, the one beside it, or its zones'.
-
-    Raises:
-        ConfigError: the site has mistakes.
-    """
-    beside = truth.source.parent / SITE
-    if named is not None or (truth.source.name == TRUTH and beside.is_file()):
-        return load_site(named or beside)
-    zones = [
-        {key: zone[key] for key in ("name", "anchor", "floor") if key in zone}
-        for zone in truth.values.get("zones", [])
-    ]
-    return parse_site({"unit": {"id": "truth"}, "zones": zones}, str(truth.source), Path())
-
-
-def with_models(site: Site, name: str, manifest: Manifest, threads: int) -> Site:
-    """The same site with the models that a name says, run as told, not as measured.
-
-    Raises:
-        ModelError: unknown, or of the wrong kind.
-    """
-    detector, pose = entries_of(name, manifest)
-    models = ModelsConfig(detector.name, None if pose is None else pose.name)
-    return replace(site, models=models, runtime=RuntimeConfig(threads))
 
 
 def score(found: Sequence[tuple[Sequence[Visit], Truth, Site]]) -> Row:
@@ -209,25 +131,8 @@ def _stops(visits: Iterable[Visit], stop_s: dict[str, float]) -> int:
     return sum(visit.dwell_s >= stop_s.get(visit.zone, 0.0) for visit in visits)
 
 
-def _play(site: Site, truth: Truth, fps: float | None) -> list[Visit]:
-    site = with_clip(site, truth.clip, fps, pace=0)
-    pipeline = build_pipeline(site, Epoch(), open_models(site))
-    log = _Visits(site)
-    replay(site, pipeline, log, None)
-    return log.found
-
-
-class _Visits(Log):
-    """Keeps visits in place of writing them."""
-
-    def __init__(self, site: Site) -> None:
-        super().__init__(site, None, None)
-        self.found: list[Visit] = []
-
-    def write(self, events: Iterable[Visit | ShelfEvent], batches: Iterable[Batch]) -> None:
-        """Keep what one frame gave."""
-        self.found += [event for event in events if isinstance(event, Visit)]
-        super().write((), batches)
+def _visits(site: Site, truth: Truth, fps: float | None) -> list[Visit]:
+    return [event for event in play(site, truth.clip, fps).events if isinstance(event, Visit)]
 
 
 def _span(visit: Visit) -> tuple[float, float]:

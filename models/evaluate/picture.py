@@ -51,6 +51,21 @@ def spans(path: Path, title: str, rows: Mapping[str, Sequence[tuple[float, float
         plot.grid(alpha=0.3, axis="x")
 
 
+def bars(path: Path, title: str, rows: Mapping[str, Floats]) -> None:
+    """Draw each row's figure, low and high (float64 [3], NaN = unknown) around one line at 1.
+
+    Raises:
+        InputError: as for `curves`.
+    """
+    with _figure(path, title) as (_, plot):
+        for height, (name, (value, low, high)) in enumerate(reversed(list(rows.items()))):
+            plot.plot([low, high], [height, height], linewidth=3, alpha=0.6)
+            plot.plot([value], [height], "o", label=name)
+        plot.set_yticks(range(len(rows)), list(rows)[::-1])
+        plot.axvline(1, color="grey", linewidth=0.8)
+        plot.grid(alpha=0.3, axis="x")
+
+
 @contextmanager
 def _figure(path: Path, title: str) -> Iterator[tuple[Any, Any]]:
     try:

@@ -61,9 +61,7 @@ def keypoints(canvas: Canvas, camera: Camera, stance: Stance, build: Build, pers
         float64 [17, 3]: x, y in pixels and 0 = outside the frame or behind the camera,
         1 = in the frame but hidden, 2 = visible.
     """
-    frame = head_frame(stance)
-    face = frame[0] + (_FACE * head_height(build)) @ frame[1:]
-    points = np.concatenate([face, stance.joints[_BODY]])
+    points = joints_of(stance, build)
     placed = camera.project(points)
     x, y, depth = placed.T
     inside = (depth > 0.05) & (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
@@ -72,9 +70,16 @@ def keypoints(canvas: Canvas, camera: Camera, stance: Stance, build: Build, pers
     mine = canvas.owner[row, column] == person
     covered = depth - canvas.depth[row, column]
     seen = mine & (covered < _FLESH * build.height)
-    seen[:5] &= _facing(camera, frame, face)
+    seen[:5] &= _facing(camera, head_frame(stance), points[:5])
     value = np.where(inside, np.where(seen, VISIBLE, HIDDEN), OUTSIDE)
     return np.stack([np.where(depth > 0.05, x, 0), np.where(depth > 0.05, y, 0), value], axis=1)
+
+
+def joints_of(stance: Stance, build: Build) -> Floats:
+    """The COCO-17 keypoints in the shop, float64 [17, 3], metres."""
+    frame = head_frame(stance)
+    face = frame[0] + (_FACE * head_height(build)) @ frame[1:]
+    return np.concatenate([face, stance.joints[_BODY]])
 
 
 def _facing(camera: Camera, frame: Floats, face: Floats) -> NDArray[np.bool_]:

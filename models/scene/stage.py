@@ -66,9 +66,7 @@ class Stage:
     things: Things
 
 
-def set_stage(
-    seed: int, size: tuple[int, int] = (640, 360), hanging: Hanging = ASIDE
-) -> Stage:
+def set_stage(seed: int, size: tuple[int, int] = (640, 360), hanging: Hanging = ASIDE) -> Stage:
     """The shop of a seed.
 
     Args:

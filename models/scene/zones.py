@@ -14,6 +14,9 @@ from models.scene.shop import FacingPlace, Shop
 from models.scene.textures import Rng
 
 _MOST_FACINGS = 10
+# What a facing must measure for somebody to draw it: pixels of a picture 640 wide, its area and
+# its mean width.
+_LEAST_AREA_PX, _LEAST_WIDTH_PX = 140.0, 8.0
 # Of a second zone's floor, the share that must be seen and not hidden.
 _SEEN = 0.92
 _MARGIN = 0.015
@@ -117,10 +120,26 @@ def zones_of(shop: Shop, backdrop: Backdrop, sensor: Sensor) -> tuple[SceneZone,
         if number > 0 and not zones:
             break
         name = f"{fixture.style.value}-{number + 1}"
+        clear = tuple((index, place) for index, place in facings if _well_seen(shop, place))
         floor = _fractions(shop, sensor, _up_to_the_shelf(fixture, ground), 4)
         shelf = _fractions(shop, sensor, fixture.shelf_corners, 4)
-        zones.append(SceneZone(name, number, floor, shelf, facings))
+        zones.append(SceneZone(name, number, floor, shelf, clear))
     return tuple(zones)
+
+
+def _well_seen(shop: Shop, polygon: Floats) -> bool:
+    """Whether a facing is large enough in the picture to be told from its neighbours."""
+    if len(polygon) < 3:
+        return False
+    points = polygon * (shop.camera.width, shop.camera.height) * (640 / shop.camera.width)
+    longest = max(float(np.hypot(*side)) for side in points - np.roll(points, 1, 0))
+    area = _area(points)
+    return area >= _LEAST_AREA_PX and area / longest >= _LEAST_WIDTH_PX
+
+
+def _area(points: Floats) -> float:
+    x, y = points.T
+    return 0.5 * abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))
 
 
 def floor_of(shop: Shop, number: int) -> Floats:
@@ -168,11 +187,7 @@ def _floor_seen(shop: Shop, backdrop: Backdrop, ground: Floats) -> bool:
     if not inside.all():
         return False
     # A floor so small in the picture is no place to count visits at.
-    corner_x, corner_y, _ = shop.camera.project(ground).T
-    area = 0.5 * abs(
-        np.dot(corner_x, np.roll(corner_y, 1)) - np.dot(corner_y, np.roll(corner_x, 1))
-    )
-    if area < 0.02 * width * height:
+    if _area(shop.camera.project(ground)[:, :2]) < 0.02 * width * height:
         return False
     seen = backdrop.floor[y.astype(int), x.astype(int)] > 0
     return bool(seen.mean() >= _SEEN)

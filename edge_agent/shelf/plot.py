@@ -1,0 +1,112 @@
+"""The piece of a picture in which one facing lies, and how far two pictures of it are apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from edge_agent.geometry import Polygon
+from edge_agent.shelf.ground import Flags, Floats32, Pixels
+
+# Longer side of what is kept of a facing, pixels.
+_SIDE = 32
+# Width of the ring around it, as a share of its shorter side, and pixels at least and at most.
+_RING, _RING_PX = 0.3, (2, 6)
+# A pixel of shake is forgiven where the shorter side has so many at least.
+_SHAKEN_PX = 12
+# The product's own edge, blurred, which belongs to neither, pixels.
+_EDGE_PX = 2
+# Levels by which a pixel must differ, and its gradient (Sobel) where it is of the ring: an arm as
+# grey as the shelf has an edge.
+_DIFFERENT, _EDGES_DIFFERENT = 22.0, 60.0
+_PEDESTAL = 8.0
+# Light that changes by more than this is something before it.
+_LIGHT = (0.7, 1.4)
+# Gradients of a bare board: noise and grain, levels.
+_NOISE = 12.0
+_NEAR = np.ones((3, 3), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """How far two pictures of a facing are apart, the light divided out.
+
+    Args:
+        levels: share of the facing's pixels that differ, 0..1.
+        structure: what is missing to full agreement of the gradients, 0 = the same outlines,
+            1 = nothing in common.
+        ring: share of the pixels around it that differ, 0..1. What changes the facing and not its
+            ring is a product; a hand or a body crosses the ring.
+    """
+
+    levels: float
+    structure: float
+    ring: float
+
+
+class Plot:
+    """Where a facing lies in frames of one size.
+
+    Args:
+        polygon: the facing.
+        size: of the frames, width and height in pixels.
+    """
+
+    def __init__(self, polygon: Polygon, size: tuple[int, int]) -> None:
+        points = np.array(polygon.points) * size
+        short = float(np.ptp(points, axis=0).min())
+        ring = int(np.clip(round(_RING * short), *_RING_PX)) + _EDGE_PX
+        low = np.maximum(np.floor(points.min(0)).astype(int) - ring, 0)
+        high = np.maximum(np.ceil(points.max(0)).astype(int) + ring, low + 2)
+        high = np.minimum(high, np.array(size))
+        self._rows, self._columns = slice(low[1], high[1]), slice(low[0], high[0])
+        scale = min(1.0, _SIDE / float((high - low).max()))
+        self._wanted = [max(2, round(float(side) * scale)) for side in high - low]
+        inside = np.zeros((self._wanted[1], self._wanted[0]), np.uint8)
+        cv2.fillPoly(inside, [((points - low) * scale).round().astype(np.int32)], (1,))
+        near = cv2.dilate(inside, _NEAR, iterations=_EDGE_PX)
+        around = cv2.dilate(inside, _NEAR, iterations=max(_EDGE_PX + 1, round(ring * scale)))
+        self._inside: Flags = inside > 0
+        self._ring: Flags = (around > 0) & (near == 0)
+        self._forgiving = short * scale >= _SHAKEN_PX
+
+    def read(self, picture: Pixels) -> Floats32:
+        """The facing and its ring out of a picture, float32 [h, w, 3], a little blurred."""
+        whole = picture[self._rows, self._columns]
+        part = cv2.resize(whole, self._wanted, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.blur(part, (3, 3)), np.float32)
+
+    def apart(self, old: Floats32, new: Floats32) -> Apart:
+        """How far two readings are apart."""
+        ratio = np.median((new + _PEDESTAL) / (old + _PEDESTAL), axis=(0, 1)).clip(*_LIGHT)
+        expected = old * ratio.astype(np.float32)
+        high, low = expected, expected
+        if self._forgiving:
+            high, low = cv2.dilate(expected, _NEAR), cv2.erode(expected, _NEAR)
+        differs = np.maximum(new - high, low - new).max(axis=2) > _DIFFERENT
+        edges = _gradients(expected), _gradients(new)
+        crossed = differs | (np.abs(edges[0] - edges[1]).max(axis=0) > _EDGES_DIFFERENT)
+        ring = float(crossed[self._ring].mean()) if self._ring.any() else 0.0
+        a, b = (one[:, self._inside] for one in edges)
+        noise = a[0].size * _NOISE**2
+        common = float((a * b).sum()) + noise
+        structure = 1 - common / (max(float((a * a).sum()), float((b * b).sum())) + noise)
+        return Apart(float(differs[self._inside].mean()), structure, ring)
+
+    def contrast(self, picture: Floats32) -> float:
+        """Mean gradient, relative to brightness: things have outlines, a bare board has few."""
+        across, down = _gradients(picture)
+        light = picture[self._inside].mean()
+        return float(np.hypot(across, down)[self._inside].mean() / (light + _PEDESTAL))
+
+    def follow(self, known: Floats32, now: Floats32, share: float, all_of_it: bool) -> None:
+        """Move what is known towards what is seen, by a share; else only around the facing."""
+        mask = np.ones_like(self._ring) if all_of_it else self._ring
+        cv2.accumulateWeighted(now, known, share, mask.astype(np.uint8))
+
+
+def _gradients(picture: Floats32) -> Floats32:
+    grey = picture.mean(axis=2)
+    return np.stack([cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)])

@@ -1,0 +1,228 @@
+"""`models evaluate accuracy`: what a unit says of shops whose truth is known, with how sure."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import astuple, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edge_agent.errors import InputError
+from edge_agent.observations import Floats
+from models.evaluate.picture import bars
+from models.evaluate.recording import load_truth, play, site_for
+from models.evaluate.report import Figure, Row, tell
+from models.evaluate.tally import Tally, tally
+from models.scene.workers import lean
+
+EPILOG = """\
+Renders shops (kept in --scenes), lets the shipping pipeline analyse each, and compares what it
+says with what was so. In brackets: 95 % of 1000 samples of the recordings (bootstrap).
+
+examples:
+  python -m models evaluate accuracy --seeds 8001-8020
+  python -m models evaluate accuracy --truth bottle-shelf.truth.json store-aisle.truth.json
+"""
+_SAMPLES = 1000
+_SECONDS, _FPS = 60.0, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure of a tally.
+
+    Args:
+        name: as the floors file says it.
+        of: the figure; NaN = nothing to judge.
+    """
+
+    name: str
+    of: Callable[[Tally], float]
+
+
+def _ratio(a: float, b: float) -> float:
+    return a / b if b else float("nan")
+
+
+def _f1(right: float, said: float, true: float) -> float:
+    return _ratio(2 * right, said + true) if true else float("nan")
+
+
+def _mean_dwell(t: Tally) -> float:
+    return _ratio(_ratio(t.dwell_said_s, t.dwells_said), _ratio(t.dwell_s, t.dwells))
+
+
+MEASURES = (
+    Measure("visits", lambda t: _ratio(t.visits_said, t.visits)),
+    Measure("mean_dwell", _mean_dwell),
+    Measure("reach_precision", lambda t: _ratio(t.reaches_right, t.reaches_said)),
+    Measure("reach_recall", lambda t: _ratio(t.reaches_right, t.reaches)),
+    Measure("reach_f1", lambda t: _f1(t.reaches_right, t.reaches_said, t.reaches)),
+    Measure("pick_f1", lambda t: _f1(t.picks_right, t.picks_said, t.picks)),
+    Measure("put_back_f1", lambda t: _f1(t.put_backs_right, t.put_backs_said, t.put_backs)),
+    Measure("stock", lambda t: _ratio(t.stock_right, t.stock)),
+)
+# Of a ratio of totals: how far it is from 1 is what counts.
+_TOTALS = ("visits", "mean_dwell")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("--seeds", help="rendered shops, as 8001-8020")
+    parser.add_argument("--seconds", type=float, default=_SECONDS, help="of each (default 60)")
+    parser.add_argument("--scenes", type=Path, help="folder that keeps rendered shops")
+    parser.add_argument(
+        "--truth", type=Path, nargs="+", default=[], metavar="FILE",
+        help="truth files beside their clips, or folders that `models scene` wrote",
+    )  # fmt: skip
+    parser.add_argument("--fps", type=float, default=_FPS, help="analysed a second (default 5)")
+    parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
+    parser.add_argument("--floors", type=Path, help="file of floors: exit 1 below any")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as last line")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE.png", help="draw the figures (needs matplotlib)"
+    )
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command."""
+    seeds = _seeds(args.seeds)
+    if not seeds and not args.truth:
+        raise InputError("nothing to judge: name --seeds, --truth, or both")
+    with tempfile.TemporaryDirectory() as aside:
+        folder = args.scenes or Path(aside)
+        jobs = [*args.truth, *(folder / str(seed) for seed in seeds)]
+        tallies = list(_judge(jobs, args.seconds, args.fps, args.workers))
+    rows = figures(tallies)
+    title = f"{len(jobs)} recordings, {sum(tallies, Tally()).visits:.0f} visits"
+    columns = [Figure(key, key, ".3f") for key in ("figure", "low", "high")]
+    tell(title, rows, columns, args.json)
+    if args.picture:
+        bars(args.picture, title, {str(row["name"]): _triple(row) for row in rows})
+    return _below(rows, read_floors(args.floors)) if args.floors else 0
+
+
+def figures(tallies: Sequence[Tally], seed: int = 0) -> list[Row]:
+    """Each measure of all tallies together, with its 95 % interval over recordings."""
+    table = np.array([astuple(one) for one in tallies])
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(len(table), size=(_SAMPLES, len(table)))
+    sums = [Tally(*row) for row in table[chosen].sum(axis=1)]
+    whole = sum(tallies, Tally())
+    return [
+        {"name": measure.name, "figure": _told(measure.of(whole)), **_interval(measure, sums)}
+        for measure in MEASURES
+    ]
+
+
+def _interval(measure: Measure, sums: Iterable[Tally]) -> dict[str, float | None]:
+    some = np.array([measure.of(one) for one in sums])
+    some = some[np.isfinite(some)]
+    if not len(some):
+        return {"low": None, "high": None}
+    low, high = np.quantile(some, (0.025, 0.975)).tolist()
+    return {"low": low, "high": high}
+
+
+def _told(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _triple(row: Row) -> Floats:
+    return np.array([np.nan if row[k] is None else row[k] for k in ("figure", "low", "high")])
+
+
+def read_floors(path: Path) -> dict[str, float]:
+    """Lines of `name floor`; of visits and mean_dwell, how far from 1 they may be at most.
+
+    Raises:
+        InputError: the file cannot be read, or a line is none of that.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    known, floors = {measure.name for measure in MEASURES}, {}
+    for number, line in enumerate(lines, start=1):
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        try:
+            name, floor = words
+            floors[name] = float(floor)
+        except ValueError:
+            raise InputError(f"{path}, line {number}: wanted NAME FLOOR, found {line!r}") from None
+        if name not in known:
+            raise InputError(f"{path}, line {number}: {name} is none of {', '.join(known)}")
+    return floors
+
+
+def _below(rows: Sequence[Row], floors: dict[str, float]) -> int:
+    """Tell what is below its floor; returns the exit status."""
+    status = 0
+    for row in rows:
+        name, value = str(row["name"]), row["figure"]
+        if name not in floors or not isinstance(value, float):
+            continue
+        off = name in _TOTALS
+        if (abs(value - 1) > floors[name]) if off else (value < floors[name]):
+            word = "off by more than" if off else "below its floor"
+            print(f"{name} {value:.3f} is {word} {floors[name]:g}", file=sys.stderr)
+            status = 1
+    return status
+
+
+def _seeds(text: str | None) -> range:
+    if text is None:
+        return range(0)
+    first, _, last = text.partition("-")
+    try:
+        seeds = range(int(first), int(last or first) + 1)
+    except ValueError:
+        raise InputError(f"--seeds {text}: wanted a number or FIRST-LAST") from None
+    if not seeds:
+        raise InputError(f"--seeds {text}: the last is before the first")
+    return seeds
+
+
+def _judge(jobs: Sequence[Path], seconds: float, fps: float, workers: int) -> Iterator[Tally]:
+    judge = partial(_job, seconds=seconds, fps=fps)
+    with lean() as context, _bar() as progress:
+        task = progress.add_task("shops", total=len(jobs))
+        with ProcessPoolExecutor(max(1, min(workers, len(jobs))), context) as pool:
+            for one in pool.map(judge, jobs):
+                progress.advance(task)
+                yield one
+
+
+def _job(path: Path, seconds: float, fps: float) -> Tally:
+    import cv2
+
+    from models.scene.clip import Order, make
+
+    cv2.setNumThreads(1)
+    if path.name.isdigit() and not (path / "truth.json").exists():
+        make(Order(int(path.name), seconds, fps, workers=1), path)
+    truth = load_truth(path)
+    return tally(play(site_for(truth, None), truth.clip, fps).events, truth.values)
+
+
+def _bar() -> Progress:
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, disable=not console.is_terminal)
