@@ -16,7 +16,7 @@ from importlib import resources
 import numpy as np
 
 from edge_agent.geometry import Point, Polygon
-from edge_agent.observations import Keypoint, Poses, Tracks
+from edge_agent.observations import Floats, Keypoint, Poses, Tracks
 from edge_agent.shelf.standing import ARM, HAND, Floats32, standings
 
 # A hand is looked at beside where it was in so many poses before, no longer ago than that.
@@ -24,7 +24,7 @@ LOOKS, LOOKS_S = 4, 0.85
 # A joint that scores less is not known.
 _LEAST_SCORE = 0.2
 # The chance from which a hand is past the plane, and below which it is not any more.
-_PAST, _BACK = 0.5, 0.3
+_PAST, _BACK = 0.4, 0.2
 # Farther outside of the shelf than this nobody's hand is past its plane, sizes of the person.
 OUTSIDE = -0.25
 _WEIGHTS = "hands.npz"
@@ -148,7 +148,7 @@ class Hands:
         return chance
 
 
-def _palm(keypoints: np.ndarray[tuple[int, ...], np.dtype[np.float64]], side: int) -> Point | None:
+def _palm(keypoints: Floats, side: int) -> Point | None:
     """The middle of a hand; None = its arm is not known."""
     shoulder, elbow, wrist = (
         keypoints[joint + side]

@@ -56,7 +56,8 @@ def standings(
         found = [
             cv2.pointPolygonTest(outline, point, measureDist=True) for point in points.tolist()
         ]
-        return np.array(found) / size
+        depths: Floats = np.array(found, np.float64) / size
+        return depths
 
     def part(vectors: Floats, way: Floats) -> Floats:
         length: Floats = (vectors * way).sum(1) / size

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge_agent.errors import InputError
-from edge_agent.observations import Floats
 from models.evaluate.picture import bars
 from models.evaluate.recording import load_truth, play, site_for
 from models.evaluate.report import Figure, Row, tell
@@ -105,41 +104,39 @@ def main(args: argparse.Namespace) -> int:
         tallies = list(_judge(jobs, args.seconds, args.fps, args.workers))
     rows = figures(tallies)
     title = f"{len(jobs)} recordings, {sum(tallies, Tally()).visits:.0f} visits"
-    columns = [Figure(key, key, ".3f") for key in ("figure", "low", "high")]
-    tell(title, rows, columns, args.json)
+    tell(title, rows, [Figure(one.name, one.name.replace("_", " ")) for one in MEASURES], args.json)
     if args.picture:
-        bars(args.picture, title, {str(row["name"]): _triple(row) for row in rows})
-    return _below(rows, read_floors(args.floors)) if args.floors else 0
+        triples = {m.name: np.array([row[m.name] for row in rows], float) for m in MEASURES}
+        bars(args.picture, title, triples)
+    return _below(rows[0], read_floors(args.floors)) if args.floors else 0
 
 
 def figures(tallies: Sequence[Tally], seed: int = 0) -> list[Row]:
-    """Each measure of all tallies together, with its 95 % interval over recordings."""
+    """All tallies together: the figure of each measure, and the ends of its 95 % interval."""
     table = np.array([astuple(one) for one in tallies])
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(table), size=(_SAMPLES, len(table)))
     sums = [Tally(*row) for row in table[chosen].sum(axis=1)]
     whole = sum(tallies, Tally())
+    ends = {measure.name: _interval(measure, sums) for measure in MEASURES}
     return [
-        {"name": measure.name, "figure": _told(measure.of(whole)), **_interval(measure, sums)}
-        for measure in MEASURES
+        {"name": "figure", **{one.name: _told(one.of(whole)) for one in MEASURES}},
+        {"name": "low", **{name: low for name, (low, _) in ends.items()}},
+        {"name": "high", **{name: high for name, (_, high) in ends.items()}},
     ]
 
 
-def _interval(measure: Measure, sums: Iterable[Tally]) -> dict[str, float | None]:
+def _interval(measure: Measure, sums: Iterable[Tally]) -> tuple[float | None, float | None]:
     some = np.array([measure.of(one) for one in sums])
     some = some[np.isfinite(some)]
     if not len(some):
-        return {"low": None, "high": None}
+        return None, None
     low, high = np.quantile(some, (0.025, 0.975)).tolist()
-    return {"low": low, "high": high}
+    return low, high
 
 
 def _told(value: float) -> float | None:
     return None if np.isnan(value) else value
-
-
-def _triple(row: Row) -> Floats:
-    return np.array([np.nan if row[k] is None else row[k] for k in ("figure", "low", "high")])
 
 
 def read_floors(path: Path) -> dict[str, float]:
@@ -167,17 +164,17 @@ def read_floors(path: Path) -> dict[str, float]:
     return floors
 
 
-def _below(rows: Sequence[Row], floors: dict[str, float]) -> int:
+def _below(row: Row, floors: dict[str, float]) -> int:
     """Tell what is below its floor; returns the exit status."""
     status = 0
-    for row in rows:
-        name, value = str(row["name"]), row["figure"]
-        if name not in floors or not isinstance(value, float):
+    for name, floor in floors.items():
+        value = row[name]
+        if not isinstance(value, float):
             continue
         off = name in _TOTALS
-        if (abs(value - 1) > floors[name]) if off else (value < floors[name]):
+        if (abs(value - 1) > floor) if off else (value < floor):
             word = "off by more than" if off else "below its floor"
-            print(f"{name} {value:.3f} is {word} {floors[name]:g}", file=sys.stderr)
+            print(f"{name} {value:.3f} is {word} {floor:g}", file=sys.stderr)
             status = 1
     return status
 

@@ -7,7 +7,7 @@ it is in it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from edge_agent.geometry import Polygon
 from models.scene.camera import Floats
 from models.scene.keypoints import joints_of
 from models.scene.posture import stance_of
-from models.scene.shop import ANYHOW, ASIDE
+from models.scene.shop import ANYHOW, ASIDE, OVERHEAD
 from models.scene.shopper import HAND, act_of
 from models.scene.stage import Stage, set_stage, tell
 from models.scene.stance import Joint
@@ -29,8 +29,8 @@ _OUT = 0.3
 # Flesh and hair beyond the outermost joints, as shares of the box's height: measured on rendered
 # shoppers, medians of left, top, right and bottom.
 _FLESH = np.array([0.04, 0.10, 0.04, 0.055])
-# Every so many shops one whose camera hangs anyhow.
-_ANYHOW = 3
+# How cameras hang, shop by shop.
+_HANGINGS = (ASIDE, OVERHEAD, ANYHOW)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,16 +55,26 @@ class Arms:
     shelf: Polygon
     aspect: float
 
+    def mirrored(self) -> Arms:
+        """The shop in a mirror: left hands become right ones."""
+        pairs = [0, *(i + 1 if i % 2 else i - 1 for i in range(1, 17))]
+        keypoints, boxes = self.keypoints[:, pairs].copy(), self.boxes[:, [2, 1, 0, 3]].copy()
+        keypoints[..., 0] = 1 - keypoints[..., 0]
+        boxes[:, [0, 2]] = 1 - boxes[:, [0, 2]]
+        shelf = Polygon(tuple((1 - x, y) for x, y in self.shelf.points))
+        past = self.past[:, ::-1]
+        return replace(self, keypoints=keypoints, boxes=boxes, past=past, shelf=shelf)
+
 
 def arms(seed: int, seconds: float, fps: float) -> Arms:
     """The people before the main shelf of a seed's shop.
 
     Args:
-        seed: 0 or more; of every third shop the camera hangs anyhow.
+        seed: 0 or more; cameras hang aside, overhead and anyhow in turn.
         seconds: how long.
         fps: frames a second.
     """
-    stage = set_stage(seed, hanging=ANYHOW if seed % _ANYHOW == 0 else ASIDE)
+    stage = set_stage(seed, hanging=_HANGINGS[seed % len(_HANGINGS)])
     story = tell(stage, Traffic(), seconds)
     rows = list(_rows(stage, story, seconds, fps))
     t, person, keypoints, boxes, past = (np.array([row[i] for row in rows]) for i in range(5))

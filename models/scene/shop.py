@@ -19,6 +19,7 @@ STAND_M = 0.5
 FLOOR_M = (1.15, 1.55)
 # Height of the shopper that the camera is placed by, metres.
 _SHOPPER_M = 1.7
+_CHEST_M = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Hanging:
         tall: pixels of a shopper at the shelf, in a picture 360 high.
         height: metres above the floor.
         around: degrees off the shelf's middle line, to either side.
+        steep: degrees below the horizon at which it looks at a shopper's chest, at most.
         roll: standard deviation, degrees.
         slack: by what share of the picture the floor may stick out of it.
         facing_px: area of the smallest facing that is drawn, pixels of a picture 640 wide.
@@ -94,6 +96,7 @@ class Hanging:
     tall: tuple[float, float]
     height: tuple[float, float]
     around: tuple[float, float]
+    steep: float
     roll: float
     slack: float
     facing_px: float
@@ -101,10 +104,12 @@ class Hanging:
 
 # As an installer hangs one who wants hands to be seen: near, and aside, so that bodies do not stand
 # between the camera and what they reach for.
-ASIDE = Hanging((70, 100), (165, 265), (2.3, 3.1), (40, 80), 1.2, -0.03, 120.0)
-# As cameras hang that were put up for something else; and any that still sees people.
-ANYHOW = Hanging((60, 92), (130, 260), (1.9, 3.2), (0, 72), 1.2, -0.03, 40.0)
-WILD = Hanging((50, 105), (90, 320), (1.5, 3.4), (0, 95), 3.0, 0.35, 40.0)
+ASIDE = Hanging((78, 108), (140, 225), (2.3, 3.1), (38, 76), 45.0, 1.2, -0.03, 120.0)
+# The same under a low ceiling, straight down even; as cameras hang that were put up for something
+# else; and any that still sees people.
+OVERHEAD = Hanging((70, 100), (165, 265), (2.3, 3.1), (40, 80), 90.0, 1.2, -0.03, 120.0)
+ANYHOW = Hanging((60, 92), (130, 260), (1.9, 3.2), (0, 72), 90.0, 1.2, -0.03, 40.0)
+WILD = Hanging((50, 105), (90, 320), (1.5, 3.4), (0, 95), 90.0, 3.0, 0.35, 40.0)
 
 
 def random_shop(rng: Rng, size: tuple[int, int], hanging: Hanging) -> Shop:
@@ -145,7 +150,7 @@ def _camera(
     for _ in range(200):
         camera = _some_camera(rng, size, hanging)
         seen = camera.project(corners)
-        if seen[:, 2].min() < 0.5:
+        if seen[:, 2].min() < 0.5 or _steepness(camera) > hanging.steep:
             continue
         x, y = seen[:, 0] / size[0], seen[:, 1] / size[1]
         if x.min() > -slack and x.max() < 1 + slack and y.min() > 0 and y.max() < 1 + slack:
@@ -167,11 +172,17 @@ def _some_camera(rng: Rng, size: tuple[int, int], hanging: Hanging) -> Camera:
     distance = focal * _SHOPPER_M / (rng.uniform(*hanging.tall) * size[1] / 360)
     height = float(rng.uniform(*hanging.height))
     around = _to_either_side(rng, hanging.around)
-    level = np.sqrt(max(0.4, distance**2 - (height - 0.9) ** 2))
+    level = np.sqrt(max(0.4, distance**2 - (height - _CHEST_M) ** 2))
     stand = np.array([0.0, -STAND_M, 0.0])
     position = stand + np.array([level * np.sin(around), -level * np.cos(around), height])
     target = stand + np.array([*rng.normal(0, 0.35, 2), rng.uniform(0.5, 1.3)])
     return Camera.at(*size, fov, position, target, float(rng.normal(0, hanging.roll)))
+
+
+def _steepness(camera: Camera) -> float:
+    """Degrees below the horizon at which the camera sees the chest of who stands at the shelf."""
+    x, y, up = camera.position.tolist()
+    return float(np.degrees(np.arctan2(up - _CHEST_M, np.hypot(x, y + STAND_M))))
 
 
 def _to_either_side(rng: Rng, degrees: tuple[float, float]) -> float:

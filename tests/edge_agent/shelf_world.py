@@ -7,7 +7,7 @@ import numpy as np
 
 from edge_agent.config import Facing, Zone
 from edge_agent.geometry import Polygon
-from edge_agent.observations import Frame, Poses, Tracks
+from edge_agent.observations import Frame, Tracks
 
 SIZE = (320, 180)
 SHELF = Polygon(((0.1, 0.2), (0.9, 0.2), (0.9, 0.9), (0.1, 0.9)))
@@ -64,14 +64,3 @@ def people(t: float, *boxes: tuple[float, float, float, float], first: int = 1) 
         np.ones(count),
         np.ones(count, np.bool_),
     )
-
-
-def pose(t: float, **joints: tuple[float, float]) -> Poses:
-    """Person 1 with a trunk that is seen, and the named joints (left_wrist=(x, y))."""
-    order = ("shoulder", "elbow", "wrist", "hip")
-    keypoints = np.zeros((1, 17, 3))
-    keypoints[0, :5] = (0.5, 0.1, 0.8)
-    for name, (x, y) in joints.items():
-        side, joint = name.split("_")
-        keypoints[0, 5 + 2 * order.index(joint) + (side == "right")] = (x, y, 0.8)
-    return Poses(t, np.array([1], np.int64), keypoints)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from shelf_world import FACINGS, SIZE, board, frame, people, pose, with_arm, zone
+from dataclasses import replace
 
-from edge_agent.observations import Censored, Evidence, Handling, Move, Reach, Stock
+import cv2
+import numpy as np
+import pytest
+from shelf_world import FACINGS, SIZE, board, frame, people, with_arm, zone
+
+from edge_agent.config import Zone
+from edge_agent.observations import Censored, Evidence, Handling, Move, Poses, Reach, Stock
 from edge_agent.shelf import Shelves
+from models.scene.arms import arms
 
 FPS = 5
 
@@ -113,40 +119,61 @@ def test_a_body_that_passes_in_front_reaches_for_nothing_and_takes_nothing():
     assert len(of(events, Stock)) == len(FACINGS)
 
 
-STANDING = (0.35, 0.1, 0.6, 1.0)
-ARM = {"left_shoulder": (0.5, 0.3), "left_hip": (0.5, 0.6), "left_elbow": (0.62, 0.4)}
+@pytest.fixture(scope="module")
+def shopper():
+    """Somebody who reaches into a shelf, simulated: where they stand and when it truly is."""
+    seen = arms(48, 60, FPS)
+    rows = seen.person == 9
+    return replace(
+        seen, t=seen.t[rows], keypoints=seen.keypoints[rows], boxes=seen.boxes[rows],
+        past=seen.past[rows],
+    )  # fmt: skip
 
 
-def test_a_wrist_past_the_plane_is_a_reach_where_the_pictures_show_nothing():
-    def joints(t):
-        return pose(t, **ARM, left_wrist=(0.74, 0.5) if 2 <= t <= 4 else (0.5, 0.62))
-
-    (reach,) = of(play(7, lambda t: board(), lambda t: (STANDING,), joints), Reach)
-    assert reach.evidence is Evidence.WRIST
-    assert (reach.facing, reach.track) == ("C", 1)
-    assert (reach.start_s, reach.end_s) == pytest.approx((2, 4))
-
-
-def test_a_hanging_arm_and_a_walking_body_are_no_reach():
-    hangs = {"left_shoulder": (0.5, 0.3), "left_elbow": (0.5, 0.45), "left_wrist": (0.51, 0.6)}
-    still = play(4, lambda t: board(), lambda t: (STANDING,), lambda t: pose(t, **hangs))
-    assert not of(still, Reach)
-
-    def walking(t):
-        return ((0.1 + 0.2 * t, 0.1, 0.3 + 0.2 * t, 0.5),)
-
-    stretched = {**ARM, "left_wrist": (0.74, 0.5)}
-    passing = play(3, lambda t: board(), walking, lambda t: pose(t, **stretched))
-    assert not of(passing, Reach)
+def watched(shopper, arm=False):
+    """Events of the shopper before a bare wall; with an arm, the pictures show one."""
+    stage, events = Shelves([Zone("shelf", shelf=shopper.shelf)]), []
+    wall = board("ABC")
+    for t, joints, box in zip(shopper.t.tolist(), shopper.keypoints, shopper.boxes, strict=True):
+        keypoints = np.concatenate([joints, np.ones((17, 1))], axis=1)[None]
+        picture = wall.copy()
+        if arm:
+            elbow, wrist = joints[8], joints[10]
+            ends = [
+                (point * SIZE).astype(int).tolist() for point in (elbow, 1.4 * wrist - 0.4 * elbow)
+            ]
+            cv2.line(picture, *ends, (60, 90, 200), 5)
+        body = people(t, tuple(box.tolist()), first=9)
+        events += stage.update(frame(picture, t), body, Poses(t, body.ids, keypoints))
+    return of(events + stage.finish(), Reach)
 
 
-def test_both_witnesses_of_one_hand_are_one_reach():
-    def joints(t):
-        return pose(t, **ARM, left_wrist=(0.75, 0.6) if 2 <= t <= 3 else (0.5, 0.62))
+def spans(shopper):
+    """Start and end of each true reach: looks at most two frames apart."""
+    times = shopper.t[shopper.past.any(axis=1)]
+    cuts = np.flatnonzero(np.diff(times) > 2.5 / FPS) + 1
+    return [(some[0], some[-1]) for some in np.split(times, cuts)]
 
-    draw = visiting(2, 3, x=FACINGS["C"])
-    (reach,) = of(play(6, draw, lambda t: (STANDING,), joints), Reach)
-    assert reach.evidence is Evidence.BOTH
+
+def test_a_hand_past_the_plane_is_a_reach_where_the_pictures_show_nothing(shopper):
+    reaches = watched(shopper)
+    true = spans(shopper)
+    assert len(reaches) == len(true) > 0
+    for reach, (start, end) in zip(reaches, true, strict=True):
+        assert reach.evidence is Evidence.WRIST
+        assert reach.track == 9
+        assert (reach.start_s, reach.end_s) == pytest.approx((start, end), abs=2 / FPS)
+
+
+def test_both_witnesses_of_one_hand_are_one_reach(shopper):
+    reaches = watched(shopper, arm=True)
+    assert len(reaches) == len(spans(shopper))
+    assert {reach.evidence for reach in reaches} == {Evidence.BOTH}
+
+
+def test_what_moves_beside_people_whose_joints_are_seen_is_no_hand(shopper):
+    away = replace(shopper, past=shopper.past & False, keypoints=shopper.keypoints * 0.0)
+    assert not watched(away, arm=True)
 
 
 def test_a_reach_is_cut_off_by_the_end_of_observation():

@@ -75,7 +75,9 @@ def test_floors_are_seen_and_not_hidden_by_fixtures(stage):
     for zone in stage.zones:
         mask = np.zeros((180, 320), np.uint8)
         cv2.fillPoly(mask, [np.round(zone.floor * SIZE).astype(np.int32)], 1)
-        assert stage.backdrop.floor[mask > 0].mean() > 0.8 * 255  # a part of the drawn floor lies under the shelf
+        assert (
+            stage.backdrop.floor[mask > 0].mean() > 0.8 * 255
+        )  # a part of the drawn floor lies under the shelf
 
 
 def test_samples_follow_from_their_seed_and_have_people_in_them():
