@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from math import hypot
 
 import numpy as np
 
@@ -27,6 +28,8 @@ _LEAST_SCORE = 0.2
 _PAST, _BACK = 0.4, 0.2
 # Farther outside of the shelf than this nobody's hand is past its plane, sizes of the person.
 OUTSIDE = -0.25
+# Two hands of one person this near are one, found twice; sizes of the person.
+_ONE_HAND = 0.12
 _WEIGHTS = "hands.npz"
 
 
@@ -131,7 +134,22 @@ class Hands:
                 chance = self._chance(poses.t, (identity, side), arms[row])
                 if chance is not None:
                     found.append(Hand(identity, side, point, chance))
-        return found
+        return self._apart(found, dict(zip(ids, boxes, strict=True)))
+
+    def _apart(self, hands: list[Hand], boxes: dict[int, Floats]) -> list[Hand]:
+        """Without a hand that both arms were found at: the surer arm has it."""
+        kept: list[Hand] = []
+        for hand in sorted(hands, key=lambda one: -one.chance):
+            x0, y0, x1, y1 = boxes[hand.track].tolist()
+            near = _ONE_HAND * max(y1 - y0, (x1 - x0) * self._aspect)
+            if not any(
+                one.track == hand.track and self._away(one.point, hand.point) < near for one in kept
+            ):
+                kept.append(hand)
+        return kept
+
+    def _away(self, a: Point, b: Point) -> float:
+        return hypot((a[0] - b[0]) * self._aspect, a[1] - b[1])
 
     def _chance(self, t: float, key: tuple[int, int], now: Floats32) -> float | None:
         """How sure it is that a hand is past the plane; None = it is not."""

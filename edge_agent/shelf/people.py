@@ -13,6 +13,11 @@ from edge_agent.shelf.bodies import LEAST_SCORE, Arm, arms
 
 # Who walks reaches for nothing: heights of the body a second, over so many seconds at least.
 _WALKING, _PACE_S = 0.6, 0.35
+# The chest, as a share of the body's box from its top.
+_CHEST = 0.3
+# Wrists that are where they are said to be score so much: built-in model, rendered shops; 0.6 in
+# the middle where they are seen, 0.3 where they are guessed.
+_WRISTS, _SURE = [Keypoint.LEFT_WRIST, Keypoint.RIGHT_WRIST], 0.5
 # Who shows fewer joints of the head and the trunk is no body.
 _TRUNK = [*range(Keypoint.RIGHT_SHOULDER + 1), Keypoint.LEFT_HIP, Keypoint.RIGHT_HIP]
 _LEAST_TRUNK = 2
@@ -25,6 +30,8 @@ class _Person:
     place_s: float
     speed: float | None = None  # not known yet
     body: bool = True
+    chest: float = 0.0
+    sure: bool = False
     arms: list[Arm] = field(default_factory=list)
 
 
@@ -52,6 +59,7 @@ class People:
         for identity, (x0, y0, x1, y1) in boxes.items():
             place = ((x0 + x1) / 2 * aspect, y0)
             person = self._known.setdefault(identity, _Person(tracks.t, place, tracks.t))
+            person.chest = y0 + _CHEST * (y1 - y0)
             gone_s = tracks.t - person.place_s
             if gone_s >= _PACE_S:
                 step = hypot(place[0] - person.place[0], place[1] - person.place[1])
@@ -64,6 +72,16 @@ class People:
         """When somebody was first seen; None = they are not there."""
         person = None if identity is None else self._known.get(identity)
         return None if person is None else person.since
+
+    def stands(self, identity: int) -> bool:
+        """Whether somebody is there and does not walk."""
+        person = self._known.get(identity)
+        return person is not None and person.speed is not None and person.speed < _WALKING
+
+    def may_hold(self, identity: int, tip: Point) -> bool:
+        """Whether somebody may have an arm up there that their skeleton does not show."""
+        person = self._known.get(identity)
+        return person is not None and not person.sure and tip[1] <= person.chest
 
     def stretched(self) -> list[Arm]:
         """The arms that are held out by people who stand."""
@@ -88,5 +106,6 @@ class People:
             person.arms = []
             if keypoints is not None:
                 person.arms = list(arms(identity, keypoints, aspect))
+                person.sure = bool((keypoints[_WRISTS, 2] >= _SURE).all())
                 seen = int((keypoints[_TRUNK, 2] >= LEAST_SCORE).sum())
                 person.body = seen >= _LEAST_TRUNK

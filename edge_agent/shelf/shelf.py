@@ -88,12 +88,26 @@ class Shelf:
             ]
             left = [hand for hand in left if hand not in mine]
             touches += [self._touch(hand, Evidence.BOTH) for hand in mine]
-            if not mine and _speaks(one, view, people):
+            if not mine and self._speaks(one, view, people):
                 facing = self._facing_at(one.tip)
                 touches.append(
                     Touch(one.tip, Evidence.INTRUSION, one.track, facing, one.thing, one.share)
                 )
         return touches + [self._touch(hand, Evidence.WRIST) for hand in left]
+
+    def _speaks(self, one: Intrusion, view: View, people: People) -> bool:
+        """Whether an intrusion alone tells of a hand.
+
+        Where joints are looked for, people are judged by them: what of a body is before the shelf
+        and what is past its plane looks alike in one picture. But what is held up out of a body's
+        box is an arm where the skeleton is unsure of its arms. What belongs to nobody is a hand where
+        nobody's body is in view; else it is a trolley, a bag, a shadow.
+        """
+        if not people.posed:
+            return True
+        if one.track is None:
+            return not len(view.bodies)
+        return people.stands(one.track) and people.may_hold(one.track, one.tip)
 
     def _touch(self, hand: Hand, evidence: Evidence) -> Touch:
         return Touch(hand.point, evidence, hand.track, self._facing_at(hand.point))
@@ -108,7 +122,8 @@ class Shelf:
     def _note_left(self, t: float, view: View, people: People) -> None:
         """A hand that was there when the ground was learned has gone."""
         for one in view.left:
-            if not _speaks(one, view, people):
+            known = any(stay.track == one.track for stay in self._reaches.open)
+            if not (known or self._speaks(one, view, people)):
                 continue
             facing = self._facing_at(one.tip)
             touch = Touch(one.tip, Evidence.INTRUSION, one.track, facing, one.thing, one.share)
@@ -142,16 +157,6 @@ class Shelf:
         few = len(known) < _LEAST_NEIGHBOURS
         bare = _BARE * float(np.median(list(known.values())))
         return [state.begin(few or known[state] >= bare) for state in unsure]
-
-
-def _speaks(one: Intrusion, view: View, people: People) -> bool:
-    """Whether an intrusion alone tells of a hand.
-
-    Where joints are looked for, people are judged by them: what of a body is before the shelf and
-    what is past its plane looks alike in one picture. What belongs to nobody is a hand where
-    nobody's body is in view; else it is a trolley, a bag, a shadow.
-    """
-    return not people.posed or (one.track is None and not len(view.bodies))
 
 
 def _overlaps(boxes: Floats, box: Floats) -> bool:

@@ -35,6 +35,8 @@ _SET_DOWN_S, _STILL_S, _RESTING_S = 0.6, 3.0, 30.0
 _MOVING, _MOVING_SHARE = 10.0, 0.03
 # Of a body's box so much at least is not the shelf.
 _LEAST_BODY = 0.05
+# ... and who was none moves by so much at least, fractions of the frame, to be one.
+_STAYS = 0.06
 # Two parts of neighbouring frames are one thing when they share so much of the smaller.
 _SAME = 0.3
 # Where an arm is carved out of a body's box: its width as a share of the box's height.
@@ -110,6 +112,7 @@ class Watch:
         self._before: Pixels | None = None
         self._moved_s = np.zeros(self._patch.shape, np.float64)
         self._upset_s: float | None = None
+        self._false: dict[int, Floats] = {}
         self._begin(0.0)
 
     def look(self, frame: Frame, picture: Pixels, tracks: Tracks, arms: Sequence[Arm]) -> View:
@@ -154,14 +157,22 @@ class Watch:
         self._things: list[_Thing] = []
 
     def _real(self, tracks: Tracks, other: Flags) -> Tracks:
-        """Without those whose box shows the shelf: a detector may take a product for a person."""
+        """Without those whose box shows the shelf: a detector may take a product for a person.
+
+        Who was none stays none until their box moves: a hand before the product makes it no body.
+        """
         unknown = self._ground.unknown()
         rows = np.ones(len(tracks.ids), np.bool_)
-        for row, box in enumerate(tracks.boxes):
+        false: dict[int, Floats] = {}
+        for row, (one, box) in enumerate(zip(tracks.ids.tolist(), tracks.boxes, strict=True)):
             here = self._patch.rectangle(box)
             seen = other[here].size - int(unknown[here].sum())
-            if seen > other[here].size / 2:
-                rows[row] = other[here].sum() >= _LEAST_BODY * seen
+            before = self._false.get(one)
+            if before is not None and np.abs(box - before).max() < _STAYS:
+                rows[row], false[one] = False, before
+            elif seen > other[here].size / 2 and other[here].sum() < _LEAST_BODY * seen:
+                rows[row], false[one] = False, box
+        self._false = false
         return tracks.only(rows)
 
     def _covered(self, tracks: Tracks, arms: Sequence[Arm]) -> Flags:

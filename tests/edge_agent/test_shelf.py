@@ -131,14 +131,17 @@ def shopper():
 
 
 def watched(shopper, arm=False):
-    """Events of the shopper before a bare wall; with an arm, the pictures show one."""
+    """Reaches of the shopper before a bare wall; the pictures show their body and arm, or none."""
     stage, events = Shelves([Zone("shelf", shelf=shopper.shelf)]), []
     wall = board("ABC")
+    side = int(shopper.past.any(axis=0).argmax())
     for t, joints, box in zip(shopper.t.tolist(), shopper.keypoints, shopper.boxes, strict=True):
         keypoints = np.concatenate([joints, np.ones((17, 1))], axis=1)[None]
         picture = wall.copy()
         if arm:
-            elbow, wrist = joints[8], joints[10]
+            corners = (box.reshape(2, 2) * SIZE).astype(int).tolist()
+            cv2.rectangle(picture, *corners, (70, 90, 60), -1)
+            elbow, wrist = joints[7 + side], joints[9 + side]
             ends = [
                 (point * SIZE).astype(int).tolist() for point in (elbow, 1.4 * wrist - 0.4 * elbow)
             ]
