@@ -18,8 +18,13 @@ _CHEST = 0.3
 # Wrists that are where they are said to be score so much: built-in model, rendered shops; 0.6 in
 # the middle where they are seen, 0.3 where they are guessed.
 _WRISTS, _SURE = [Keypoint.LEFT_WRIST, Keypoint.RIGHT_WRIST], 0.5
-# Who shows fewer joints of the head and the trunk is no body.
-_TRUNK = [*range(Keypoint.RIGHT_SHOULDER + 1), Keypoint.LEFT_HIP, Keypoint.RIGHT_HIP]
+# Who shows fewer joints of the trunk is no body: faces are found in hands and labels too.
+_TRUNK = [
+    Keypoint.LEFT_SHOULDER,
+    Keypoint.RIGHT_SHOULDER,
+    Keypoint.LEFT_HIP,
+    Keypoint.RIGHT_HIP,
+]
 _LEAST_TRUNK = 2
 
 
