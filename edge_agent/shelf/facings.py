@@ -21,8 +21,8 @@ _MOVED = 4.0
 # The share of pixels, and of the structure, from which a facing has changed, and below which it is
 # the same; in between nothing is said.
 _CHANGED, _SAME = (0.22, 0.40), (0.12, 0.20)
-# Of the ring so much at most may differ where somebody is before the shelf.
-_RING_SAME = 0.08
+# Of a side of the ring so much at most may differ where somebody is before the shelf.
+_RING_SAME = 0.1
 # Who left the facing so long ago has not changed it any more.
 _NEAR_S = 2.0
 # A hand that took or laid something is gone so soon after.

@@ -12,7 +12,7 @@ from edge_agent.shelf.ground import Flags, Floats32, Pixels
 
 # Longer side of what is kept of a facing, pixels.
 _SIDE = 32
-# Width of the ring around it, as a share of its shorter side, and pixels at least and at most.
+# Width of the ring around it, as a share of its shorter side, and in pixels of what is kept.
 _RING, _RING_PX = 0.3, (2, 6)
 # A pixel of shake is forgiven where the shorter side has so many at least.
 _SHAKEN_PX = 12
@@ -20,7 +20,7 @@ _SHAKEN_PX = 12
 _EDGE_PX = 2
 # Levels by which a pixel must differ, and its gradient (Sobel) where it is of the ring: an arm as
 # grey as the shelf has an edge.
-_DIFFERENT, _EDGES_DIFFERENT = 22.0, 60.0
+_DIFFERENT, _EDGES_DIFFERENT = 22.0, 40.0
 _PEDESTAL = 8.0
 # Light that changes by more than this is something before it.
 _LIGHT = (0.7, 1.4)
@@ -37,8 +37,8 @@ class Apart:
         levels: share of the facing's pixels that differ, 0..1.
         structure: what is missing to full agreement of the gradients, 0 = the same outlines,
             1 = nothing in common.
-        ring: share of the pixels around it that differ, 0..1. What changes the facing and not its
-            ring is a product; a hand or a body crosses the ring.
+        ring: share of the pixels beside it that differ, 0..1, on the side where most do. What
+            changes the facing and not its ring is a product; a hand or a body crosses the ring.
     """
 
     levels: float
@@ -56,21 +56,23 @@ class Plot:
 
     def __init__(self, polygon: Polygon, size: tuple[int, int]) -> None:
         points = np.array(polygon.points) * size
-        short = float(np.ptp(points, axis=0).min())
-        ring = int(np.clip(round(_RING * short), *_RING_PX)) + _EDGE_PX
-        low = np.maximum(np.floor(points.min(0)).astype(int) - ring, 0)
-        high = np.maximum(np.ceil(points.max(0)).astype(int) + ring, low + 2)
-        high = np.minimum(high, np.array(size))
+        wide, tall = np.ptp(points, axis=0).tolist()
+        scale = min(1.0, _SIDE / max(wide, tall, 1.0))
+        short = min(wide, tall) * scale
+        ring = int(np.clip(round(_RING * short), *_RING_PX))
+        room = (ring + _EDGE_PX + 1) / scale
+        low = np.maximum(np.floor(points.min(0) - room).astype(int), 0)
+        high = np.minimum(np.ceil(points.max(0) + room).astype(int), np.array(size))
         self._rows, self._columns = slice(low[1], high[1]), slice(low[0], high[0])
-        scale = min(1.0, _SIDE / float((high - low).max()))
         self._wanted = [max(2, round(float(side) * scale)) for side in high - low]
         inside = np.zeros((self._wanted[1], self._wanted[0]), np.uint8)
         cv2.fillPoly(inside, [((points - low) * scale).round().astype(np.int32)], (1,))
         near = cv2.dilate(inside, _NEAR, iterations=_EDGE_PX)
-        around = cv2.dilate(inside, _NEAR, iterations=max(_EDGE_PX + 1, round(ring * scale)))
+        around = cv2.dilate(near, _NEAR, iterations=ring)
         self._inside: Flags = inside > 0
         self._ring: Flags = (around > 0) & (near == 0)
-        self._forgiving = short * scale >= _SHAKEN_PX
+        self._sides = [self._ring & side for side in _sides(self._ring.shape)]
+        self._forgiving = short >= _SHAKEN_PX
 
     def read(self, picture: Pixels) -> Floats32:
         """The facing and its ring out of a picture, float32 [h, w, 3], a little blurred."""
@@ -88,7 +90,7 @@ class Plot:
         differs = np.maximum(new - high, low - new).max(axis=2) > _DIFFERENT
         edges = _gradients(expected), _gradients(new)
         crossed = differs | (np.abs(edges[0] - edges[1]).max(axis=0) > _EDGES_DIFFERENT)
-        ring = float(crossed[self._ring].mean()) if self._ring.any() else 0.0
+        ring = max((float(crossed[side].mean()) for side in self._sides if side.any()), default=0.0)
         a, b = (one[:, self._inside] for one in edges)
         noise = a[0].size * _NOISE**2
         common = float((a * b).sum()) + noise
@@ -105,6 +107,16 @@ class Plot:
         """Move what is known towards what is seen, by a share; else only around the facing."""
         mask = np.ones_like(self._ring) if all_of_it else self._ring
         cv2.accumulateWeighted(now, known, share, mask.astype(np.uint8))
+
+
+def _sides(shape: tuple[int, ...]) -> list[Flags]:
+    """What lies above, below, left and right of the middle, bool [h, w] each."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    down = (rows + 0.5) / shape[0] - 0.5
+    right = (columns + 0.5) / shape[1] - 0.5
+    upright = np.abs(down) >= np.abs(right)
+    return [upright & (down < 0), upright & (down >= 0), ~upright & (right < 0),
+            ~upright & (right >= 0)]  # fmt: skip
 
 
 def _gradients(picture: Floats32) -> Floats32:
