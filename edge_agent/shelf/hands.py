@@ -22,6 +22,8 @@ from edge_agent.shelf.standing import ARM, HAND, Floats32, standings
 
 # A hand is looked at beside where it was in so many poses before, no longer ago than that.
 LOOKS, LOOKS_S = 4, 0.85
+# Looks nearer than this to one another tell the same; it was fitted on five a second and fewer.
+_APART_S = 0.15
 # A joint that scores less is not known.
 _LEAST_SCORE = 0.2
 # The chance from which a hand is past the plane, and below which it is not any more.
@@ -157,7 +159,8 @@ class Hands:
         while past and t - past[0][0] > LOOKS_S:
             past.popleft()
         seen = with_past(now, [one for _, one in past])
-        past.append((t, now))
+        if not past or t - past[-1][0] >= _APART_S:
+            past.append((t, now))
         chance = float(self._network(seen[None])[0]) if now[0] > OUTSIDE else 0.0
         if chance < (_BACK if key in self._in else _PAST):
             self._in.discard(key)

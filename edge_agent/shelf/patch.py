@@ -70,6 +70,11 @@ class Patch:
         (x0, y0), (x1, y1) = self.places(box.reshape(2, 2)).round().astype(int).tolist()
         return slice(max(y0, 0), max(y1 + 1, 0)), slice(max(x0, 0), max(x1 + 1, 0))
 
+    def extent(self, box: NDArray[np.float64]) -> float:
+        """The area of a box, fractions of the frame, in pixels of the patch, also beside it."""
+        (x0, y0), (x1, y1) = self.places(box.reshape(2, 2)).tolist()
+        return max(1.0, float((x1 - x0) * (y1 - y0)))
+
     def point(self, row: float, column: float) -> Point:
         """A pixel of the patch as a point of the frame."""
         x = (column + 0.5) / self.scale + self._window[0]

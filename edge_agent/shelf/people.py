@@ -39,6 +39,11 @@ class _Person:
     sure: bool = False
     arms: list[Arm] = field(default_factory=list)
 
+    @property
+    def stands(self) -> bool:
+        """They do not walk."""
+        return self.speed is not None and self.speed < _WALKING
+
 
 class People:
     """Follows everybody in view.
@@ -78,22 +83,24 @@ class People:
         person = None if identity is None else self._known.get(identity)
         return None if person is None else person.since
 
-    def stands(self, identity: int) -> bool:
-        """Whether somebody is there and does not walk."""
+    def no_body(self, identity: int) -> bool:
+        """Whether somebody is there who turned out to be none."""
         person = self._known.get(identity)
-        return person is not None and person.speed is not None and person.speed < _WALKING
+        return person is not None and not person.body
 
     def may_hold(self, identity: int, tip: Point) -> bool:
-        """Whether somebody may have an arm up there that their skeleton does not show."""
+        """Whether somebody who stands may have an arm there that their skeleton does not show."""
         person = self._known.get(identity)
-        return person is not None and not person.sure and tip[1] <= person.chest
+        if person is None or person.sure or not person.stands:
+            return False
+        return tip[1] <= person.chest
 
     def stretched(self) -> list[Arm]:
         """The arms that are held out by people who stand."""
         return [
             arm
             for person in self._known.values()
-            if person.body and person.speed is not None and person.speed < _WALKING
+            if person.body and person.stands
             for arm in person.arms
             if arm.stretched
         ]

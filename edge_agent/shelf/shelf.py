@@ -105,9 +105,10 @@ class Shelf:
         """
         if not people.posed:
             return True
-        if one.track is None:
-            return not len(view.bodies)
-        return people.stands(one.track) and people.may_hold(one.track, one.tip)
+        nobodys = one.track is None or people.no_body(one.track)
+        if nobodys and not len(view.bodies):
+            return True
+        return one.track is not None and people.may_hold(one.track, one.tip)
 
     def _touch(self, hand: Hand, evidence: Evidence) -> Touch:
         return Touch(hand.point, evidence, hand.track, self._facing_at(hand.point))

@@ -37,6 +37,8 @@ _MOVING, _MOVING_SHARE = 10.0, 0.03
 _LEAST_BODY = 0.05
 # ... and who was none moves by so much at least, fractions of the frame, to be one.
 _STAYS = 0.06
+# So much of a hand that is taken for a body lies on the shelf; bodies stand before it.
+_WITHIN = 0.7
 # Two parts of neighbouring frames are one thing when they share so much of the smaller.
 _SAME = 0.3
 # Where an arm is carved out of a body's box: its width as a share of the box's height.
@@ -112,7 +114,8 @@ class Watch:
         self._before: Pixels | None = None
         self._moved_s = np.zeros(self._patch.shape, np.float64)
         self._upset_s: float | None = None
-        self._false: dict[int, Floats] = {}
+        self._false: dict[int, Floats | None] = {}
+        self._met: set[int] = set()
         self._begin(0.0)
 
     def look(self, frame: Frame, picture: Pixels, tracks: Tracks, arms: Sequence[Arm]) -> View:
@@ -157,23 +160,39 @@ class Watch:
         self._things: list[_Thing] = []
 
     def _real(self, tracks: Tracks, other: Flags) -> Tracks:
-        """Without those whose box shows the shelf: a detector may take a product for a person.
+        """Without those who are none: a detector may take a product, or a hand, for a person.
 
-        Who was none stays none until their box moves: a hand before the product makes it no body.
+        Who was none stays none, a product until its box moves.
         """
-        unknown = self._ground.unknown()
         rows = np.ones(len(tracks.ids), np.bool_)
-        false: dict[int, Floats] = {}
+        false: dict[int, Floats | None] = {}
         for row, (one, box) in enumerate(zip(tracks.ids.tolist(), tracks.boxes, strict=True)):
-            here = self._patch.rectangle(box)
-            seen = other[here].size - int(unknown[here].sum())
-            before = self._false.get(one)
-            if before is not None and np.abs(box - before).max() < _STAYS:
+            if one in self._false:
+                before = self._false[one]
+                still = before is None or np.abs(box - before).max() < _STAYS
+            else:
+                before = None if one not in self._met and self._was_a_hand(box) else box
+                still = before is None or self._shows_the_shelf(box, other)
+            if still:
                 rows[row], false[one] = False, before
-            elif seen > other[here].size / 2 and other[here].sum() < _LEAST_BODY * seen:
-                rows[row], false[one] = False, box
-        self._false = false
+        self._false, self._met = false, set(tracks.ids.tolist())
         return tracks.only(rows)
+
+    def _shows_the_shelf(self, box: Floats, other: Flags) -> bool:
+        here = self._patch.rectangle(box)
+        seen = other[here].size - int(self._ground.unknown()[here].sum())
+        return seen > other[here].size / 2 and bool(other[here].sum() < _LEAST_BODY * seen)
+
+    def _was_a_hand(self, box: Floats) -> bool:
+        """Whether what is found here reached in before, and nobody's body with it."""
+        here = self._patch.rectangle(box)
+        inside = self._patch.inside[here]
+        if inside.sum() < _WITHIN * self._patch.extent(box):
+            return False
+        return any(
+            thing.track is None and thing.mask[here].sum() > thing.mask.sum() / 2
+            for thing in self._things
+        )
 
     def _covered(self, tracks: Tracks, arms: Sequence[Arm]) -> Flags:
         """Pixels that people's boxes cover, but for the arms that they stretch out."""
