@@ -21,7 +21,7 @@ from models.scene.picture import Person, as_fractions, canvas_on, draw_people
 from models.scene.posture import Act, stance_of
 from models.scene.products import Kind, random_product
 from models.scene.quads import Quad
-from models.scene.shop import ANYHOW, OVERHEAD, WILD, Shop, random_shop
+from models.scene.shop import ANYHOW, WILD, Shop, random_shop
 from models.scene.stance import Build, Joint, Stance
 from models.scene.textures import Rng
 from models.scene.things import Things, basket, draw_things, held, trolley
@@ -63,7 +63,7 @@ def frames(seed: int, count: int, moments: int = 8, strong: bool = True) -> Iter
     """
     for index in range(-(-count // moments)):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
-        shop = random_shop(rng, SIZE, WILD if strong else (ANYHOW, OVERHEAD)[index % 2])
+        shop = random_shop(rng, SIZE, WILD if strong else ANYHOW)
         light = Light.random(rng)
         backdrop = draw_backdrop(shop, light, fine=1)
         # Dressing a shopper anew takes as long as drawing three: these stay in the shop.
@@ -146,7 +146,7 @@ def _people(rng: Rng, shop: Shop, chosen: list[Person]) -> list[tuple[Person, St
 def _somewhere(rng: Rng, shop: Shop, build: Build, taken: list[Act]) -> Act | None:
     """A free spot in view and what is done there."""
     for _ in range(60):
-        if rng.random() < 0.6:
+        if rng.random() < 0.45:
             fixture = shop.fixtures[
                 0 if rng.random() < 0.7 else int(rng.integers(len(shop.fixtures)))
             ]

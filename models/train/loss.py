@@ -10,9 +10,6 @@ from models.train.layout import JOINTS, OFFSET_SCALE, OFFSETS, PERSON, SIDES
 
 # Quality focal loss, Li et al. 2020: how much less an answer that is nearly right counts.
 _FOCUS = 2.0
-# Elbows and wrists move most and tell most at a shelf: they count double.
-_WORTH = torch.ones(JOINTS)
-_WORTH[7:11] = 2.0
 # Cells around a joint that its peak's middle is taken of, and what keeps a mass above nothing.
 _AROUND, _FLOOR = 3, 1e-6
 
@@ -44,19 +41,11 @@ def loss(
                 grid[:, OFFSETS], wanted["offsets"], reduction="none", beta=0.05
             )
             * wanted["offset_weight"]
-            * _WORTH.to(grid.device).repeat_interleave(2)[:, None, None]
             * learns
         ).sum()
         / mass
         / (2 * JOINTS),
-        "maps": 0.5
-        * _focal(
-            maps,
-            wanted["maps"],
-            wanted["map_weight"] * _WORTH.to(maps.device)[:, None, None],
-        )
-        / persons
-        / 4,
+        "maps": 0.5 * _focal(maps, wanted["maps"], wanted["map_weight"]) / persons / 4,
         "places": _place_loss(maps, wanted["places"]),
     }
     total = torch.stack(list(parts.values())).sum()

@@ -126,7 +126,7 @@ def _offsets(
     """Where each joint is, seen from the cells of its owner. Errors count in body heights."""
     places = keypoints[:, :2] / GRID_STRIDE
     # A hidden joint is a guess even for whoever labelled it.
-    trust = np.array([0.0, 0.5, 1.0])[keypoints[:, 2].astype(int)] / max(tall, 1.0)
+    trust = np.array([0.0, 0.3, 1.0])[keypoints[:, 2].astype(int)] / max(tall, 1.0)
     for joint in range(JOINTS):
         out[2 * joint][mine] = (places[joint, 0] - x[mine]) / OFFSET_SCALE
         out[2 * joint + 1][mine] = (places[joint, 1] - y[mine]) / OFFSET_SCALE
