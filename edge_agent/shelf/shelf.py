@@ -100,8 +100,8 @@ class Shelf:
 
         Where joints are looked for, people are judged by them: what of a body is before the shelf
         and what is past its plane looks alike in one picture. But what is held up out of a body's
-        box is an arm where the skeleton is unsure of its arms. What belongs to nobody is a hand where
-        nobody's body is in view; else it is a trolley, a bag, a shadow.
+        box is an arm where the skeleton is unsure of its arms. What belongs to nobody is a hand
+        where nobody's body is in view; else it is a trolley, a bag, a shadow.
         """
         if not people.posed:
             return True

@@ -1,7 +1,6 @@
 """Pictures out of scripted clips, without the clips: people who walk, push, reach and pick.
 
-Every other camera hangs as it should for hands, the rest anyhow: a network must know people
-wherever somebody put its unit up.
+Their cameras hang anyhow: a network must know people wherever somebody put its unit up.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from models.scene.sample import Sample
-from models.scene.shop import ANYHOW, ASIDE
+from models.scene.shop import ANYHOW
 from models.scene.stage import Painter, set_stage, tell
 from models.scene.story import Traffic
 
@@ -31,7 +30,7 @@ def frames(seed: int, count: int, moments: int = 20) -> Iterator[Sample]:
     """
     for number in range(-(-count // moments)):
         rng = np.random.default_rng([seed, number])
-        stage = set_stage(FIRST_SEED + seed + number, hanging=(ASIDE, ANYHOW)[number % 2])
+        stage = set_stage(FIRST_SEED + seed + number, hanging=ANYHOW)
         story = tell(stage, Traffic(float(rng.uniform(*_VISITS_EVERY_S))), _SECONDS)
         painter = Painter(stage, story)
         times = np.sort(rng.uniform(0, _SECONDS, min(moments, count - number * moments)))

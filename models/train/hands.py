@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from edge_agent.geometry import Polygon
 from edge_agent.observations import Floats
 from edge_agent.shelf.hands import LOOKS, LOOKS_S, OUTSIDE, with_past
 from edge_agent.shelf.standing import Floats32, standings
@@ -143,23 +142,13 @@ def of_shop(recipe: Recipe, seed: int) -> Examples:
     """The arms of one shop's people near its shelf."""
     rng = np.random.default_rng(seed)
     seen = arms(seed, recipe.seconds, recipe.fps)
-    found = [one for some in (seen, mirrored(seen)) for one in _sequences(some, recipe, rng)]
+    found = [one for some in (seen, seen.mirrored()) for one in _sequences(some, recipe, rng)]
     inputs, past = zip(*found, strict=True) if found else ((), ())
     wide = with_past(np.zeros(29, np.float32), []).size
     return (
         np.concatenate([*inputs, np.empty((0, wide), np.float32)]),
         np.concatenate([*past, np.empty(0, np.bool_)]),
     )
-
-
-def mirrored(seen: Arms) -> Arms:
-    """The shop in a mirror: left hands become right ones."""
-    pairs = [0, *(i + 1 if i % 2 else i - 1 for i in range(1, 17))]
-    keypoints, boxes = seen.keypoints[:, pairs].copy(), seen.boxes[:, [2, 1, 0, 3]].copy()
-    keypoints[..., 0] = 1 - keypoints[..., 0]
-    boxes[:, [0, 2]] = 1 - boxes[:, [0, 2]]
-    shelf = Polygon(tuple((1 - x, y) for x, y in seen.shelf.points))
-    return replace(seen, keypoints=keypoints, boxes=boxes, past=seen.past[:, ::-1], shelf=shelf)
 
 
 def _sequences(seen: Arms, recipe: Recipe, rng: Rng) -> Iterator[Examples]:
