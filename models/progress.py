@@ -1,4 +1,4 @@
-"""A progress bar on standard error."""
+"""Progress bars on standard error; nothing is drawn where that is no terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -18,13 +20,16 @@ from rich.progress import (
 from edge_agent.manifest import ModelEntry
 
 
+def counting() -> Progress:
+    """A bar for things that are counted: so many of so many, and how long it will take."""
+    return _quiet_where_piped(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )
+
+
 @contextmanager
 def progress_bar(entry: ModelEntry) -> Iterator[Callable[[int], None]]:
-    """Show how much of a model is there; yields what to tell the bytes so far to.
-
-    Where standard error is no terminal, nothing is drawn.
-    """
-    console = Console(stderr=True)
+    """Show how much of a model is there; yields what to tell the bytes so far to."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -32,6 +37,11 @@ def progress_bar(entry: ModelEntry) -> Iterator[Callable[[int], None]]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with _quiet_where_piped(*columns) as progress:
         task = progress.add_task(entry.name, total=entry.size)
         yield lambda done: progress.update(task, completed=done)
+
+
+def _quiet_where_piped(*columns: ProgressColumn) -> Progress:
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, disable=not console.is_terminal)

@@ -8,6 +8,7 @@ from math import hypot
 
 from edge_agent.geometry import Point
 from edge_agent.observations import Floats, Keypoint
+from edge_agent.shelf.standing import HAND
 
 # A joint that scores less is a guess (MoveNet's own drawing uses 0.2 to 0.3).
 LEAST_SCORE = 0.3
@@ -15,9 +16,6 @@ LEAST_SCORE = 0.3
 _LEAST_ELBOW = 0.12
 # A wrist without its shoulder is a lone hand that was taken for a person.
 _LEAST_SHOULDER = 0.2
-# The hand goes on past the wrist by so much of the forearm (Drillis and Contini 1966: hand 0.108,
-# forearm 0.146 of the height; its middle is half of that).
-_HAND = 0.37
 # An arm hangs where the wrist is no further beside the shoulder than this, and below the elbow, in
 # lengths of upper arm and forearm together.
 _HANGING = 0.45
@@ -63,7 +61,7 @@ def arms(track: int, keypoints: Floats, aspect: float) -> Iterator[Arm]:
         least = (_LEAST_SHOULDER, _LEAST_ELBOW, LEAST_SCORE)
         if any(joint[2] < one for joint, one in zip((shoulder, elbow, wrist), least, strict=True)):
             continue
-        hand = tuple(wrist[i] + _HAND * (wrist[i] - elbow[i]) for i in (0, 1))
+        hand = tuple(wrist[i] + HAND * (wrist[i] - elbow[i]) for i in (0, 1))
         forearm = hypot((wrist[0] - elbow[0]) * aspect, wrist[1] - elbow[1])
         upper = hypot((elbow[0] - shoulder[0]) * aspect, elbow[1] - shoulder[1])
         beside = abs(wrist[0] - shoulder[0]) * aspect

@@ -12,14 +12,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge_agent.errors import InputError
 from models.evaluate.picture import bars
 from models.evaluate.recording import load_truth, play, site_for
 from models.evaluate.report import Figure, Row, tell
 from models.evaluate.tally import Tally, tally
+from models.progress import counting
 from models.scene.workers import lean
 
 EPILOG = """\
@@ -194,7 +193,7 @@ def _seeds(text: str | None) -> range:
 
 def _judge(jobs: Sequence[Path], seconds: float, fps: float, workers: int) -> Iterator[Tally]:
     judge = partial(_job, seconds=seconds, fps=fps)
-    with lean() as context, _bar() as progress:
+    with lean() as context, counting() as progress:
         task = progress.add_task("shops", total=len(jobs))
         with ProcessPoolExecutor(max(1, min(workers, len(jobs))), context) as pool:
             for one in pool.map(judge, jobs):
@@ -212,14 +211,3 @@ def _job(path: Path, seconds: float, fps: float) -> Tally:
         make(Order(int(path.name), seconds, fps, workers=1), path)
     truth = load_truth(path)
     return tally(play(site_for(truth, None), truth.clip, fps).events, truth.values)
-
-
-def _bar() -> Progress:
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, disable=not console.is_terminal)

@@ -14,10 +14,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge_agent.errors import StorageError
+from models.progress import counting
 from models.scene.files import CLIP, LABELS, SITE, TRUTH, site_text, truth_values
 from models.scene.picture import Labels
 from models.scene.render import Clip, render
@@ -151,14 +150,7 @@ def _video(path: Path, order: Order) -> Iterator[cv2.VideoWriter]:
 
 @contextmanager
 def _bar(frames: int) -> Iterator[Any]:
-    """Show how many frames are drawn, where standard error is a terminal."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("frames"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    """Show how many frames are drawn."""
+    with counting() as progress:
         task = progress.add_task("frames", total=frames)
         yield lambda: progress.advance(task)

@@ -10,10 +10,8 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from edge_agent.errors import InputError, ModelError
+from models.progress import counting
 
 EPILOG = """\
 example:
@@ -46,7 +44,7 @@ def main(args: argparse.Namespace) -> int:
         raise InputError("--shops and --workers are 1 at least")
     if not args.out.absolute().parent.is_dir():
         raise InputError(f"--out {args.out}: there is no folder {args.out.absolute().parent}")
-    with _progress() as progress:
+    with counting() as progress:
         tasks = {name: progress.add_task(name, total=None) for name in ("shops", "fitting")}
 
         def report(name: str, done: int, total: int) -> None:
@@ -65,14 +63,3 @@ def main(args: argparse.Namespace) -> int:
         f"recall {recall:.3f}"
     )
     return 0
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, disable=not console.is_terminal)
