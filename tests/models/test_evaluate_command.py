@@ -29,7 +29,7 @@ def test_each_kind_has_help_with_examples(kind, capsys):
 
 def test_an_unknown_kind_is_a_wrong_call(capsys):
     with pytest.raises(SystemExit) as done:
-        run("accuracy")
+        run("beauty")
     assert done.value.code == 2
     assert "dwell" in capsys.readouterr().err
 

@@ -73,7 +73,7 @@ def test_stock_alternates(stage, story):
 
 
 def test_staff_fill_bare_shelves_and_are_told_apart(stage):
-    story = tell(stage, Traffic(visits_every_s=3), 200)
+    story = tell(stage, Traffic(visits_every_s=3), 400)
     staff = {track.person.number for track in story.tracks if track.person.staff}
     assert staff
     assert all(event.staff == (event.person in staff) for event in story.events)
