@@ -27,18 +27,13 @@ class Arm:
 
     Args:
         track: whose.
-        side: 0 = left, 1 = right.
-        elbow, wrist, hand: the hand is the middle of the palm.
-        score: the wrist's, 0..1.
+        elbow, hand: the hand is the middle of the palm.
         stretched: it does not hang beside the body.
     """
 
     track: int
-    side: int
     elbow: Point
-    wrist: Point
     hand: Point
-    score: float
     stretched: bool
 
 
@@ -56,7 +51,7 @@ def arms(track: int, keypoints: Floats, aspect: float) -> Iterator[Arm]:
         keypoints: float64 [17, 3], x y score, fractions of the frame.
         aspect: width / height of the frame.
     """
-    for side, names in enumerate(_ARMS):
+    for names in _ARMS:
         shoulder, elbow, wrist = (keypoints[name].tolist() for name in names)
         least = (_LEAST_SHOULDER, _LEAST_ELBOW, LEAST_SCORE)
         if any(joint[2] < one for joint, one in zip((shoulder, elbow, wrist), least, strict=True)):
@@ -66,7 +61,4 @@ def arms(track: int, keypoints: Floats, aspect: float) -> Iterator[Arm]:
         upper = hypot((elbow[0] - shoulder[0]) * aspect, elbow[1] - shoulder[1])
         beside = abs(wrist[0] - shoulder[0]) * aspect
         hangs = wrist[1] > elbow[1] > shoulder[1] and beside < _HANGING * (forearm + upper)
-        yield Arm(
-            track, side, (elbow[0], elbow[1]), (wrist[0], wrist[1]), (hand[0], hand[1]),
-            wrist[2], not hangs,
-        )  # fmt: skip
+        yield Arm(track, (elbow[0], elbow[1]), (hand[0], hand[1]), not hangs)

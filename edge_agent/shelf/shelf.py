@@ -35,7 +35,6 @@ class Shelf:
 
     def __init__(self, zone: Zone, size: tuple[int, int]) -> None:
         assert zone.shelf is not None, "only zones with a shelf are watched"
-        self._polygon = zone.shelf
         self._watch = Watch(zone.shelf, size)
         self._hands = Hands(zone.shelf, size[0] / size[1])
         self._reaches = Reaches(zone.name, size[0] / size[1])
@@ -89,10 +88,7 @@ class Shelf:
             left = [hand for hand in left if hand not in mine]
             touches += [self._touch(hand, Evidence.BOTH) for hand in mine]
             if not mine and self._speaks(one, view, people):
-                facing = self._facing_at(one.tip)
-                touches.append(
-                    Touch(one.tip, Evidence.INTRUSION, one.track, facing, one.thing, one.share)
-                )
+                touches.append(self._seen(one))
         return touches + [self._touch(hand, Evidence.WRIST) for hand in left]
 
     def _speaks(self, one: Intrusion, view: View, people: People) -> bool:
@@ -113,6 +109,10 @@ class Shelf:
     def _touch(self, hand: Hand, evidence: Evidence) -> Touch:
         return Touch(hand.point, evidence, hand.track, self._facing_at(hand.point))
 
+    def _seen(self, one: Intrusion) -> Touch:
+        facing = self._facing_at(one.tip)
+        return Touch(one.tip, Evidence.INTRUSION, one.track, facing, one.thing, one.share)
+
     def _facing_at(self, point: Point) -> str | None:
         def away(facing: Facing) -> float:
             return facing.polygon.distance(point)
@@ -126,12 +126,10 @@ class Shelf:
             known = any(stay.track == one.track for stay in self._reaches.open)
             if not (known or self._speaks(one, view, people)):
                 continue
-            facing = self._facing_at(one.tip)
-            touch = Touch(one.tip, Evidence.INTRUSION, one.track, facing, one.thing, one.share)
             came = people.since(one.track)
             there = came is not None and came <= view.since + _THERE_S
             there = there and one.share >= LEAST_SHARE
-            self._reaches.left(t, touch, view.since if there else None)
+            self._reaches.left(t, self._seen(one), view.since if there else None)
 
     def _read(self, t: float, picture: Pixels, view: View) -> Sequence[ShelfEvent]:
         """Look at the facings."""

@@ -23,7 +23,7 @@ from models.scene.workers import lean
 
 EPILOG = """\
 Renders shops (kept in --scenes), lets the shipping pipeline analyse each, and compares what it
-says with what was so. In brackets: 95 % of 1000 samples of the recordings (bootstrap).
+says with what was so. Low to high: 95 % of 1000 samples of the recordings (bootstrap).
 
 examples:
   python -m models evaluate accuracy --seeds 8001-8020
@@ -97,6 +97,7 @@ def main(args: argparse.Namespace) -> int:
     seeds = _seeds(args.seeds)
     if not seeds and not args.truth:
         raise InputError("nothing to judge: name --seeds, --truth, or both")
+    floors = read_floors(args.floors) if args.floors else {}
     with tempfile.TemporaryDirectory() as aside:
         folder = args.scenes or Path(aside)
         jobs = [*args.truth, *(folder / str(seed) for seed in seeds)]
@@ -107,7 +108,7 @@ def main(args: argparse.Namespace) -> int:
     if args.picture:
         triples = {m.name: np.array([row[m.name] for row in rows], float) for m in MEASURES}
         bars(args.picture, title, triples)
-    return _below(rows[0], read_floors(args.floors)) if args.floors else 0
+    return _below(rows[0], floors)
 
 
 def figures(tallies: Sequence[Tally], seed: int = 0) -> list[Row]:
@@ -210,4 +211,4 @@ def _job(path: Path, seconds: float, fps: float) -> Tally:
     if path.name.isdigit() and not (path / "truth.json").exists():
         make(Order(int(path.name), seconds, fps, workers=1), path)
     truth = load_truth(path)
-    return tally(play(site_for(truth, None), truth.clip, fps).events, truth.values)
+    return tally(play(site_for(truth, None), truth.clip, fps), truth.values)

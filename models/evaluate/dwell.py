@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_agent.bench.score import pair
 from edge_agent.config import Site
+from edge_agent.errors import InputError
 from edge_agent.manifest import load
 from edge_agent.observations import Censored, Visit
 from models.evaluate.picture import spans
@@ -65,6 +66,9 @@ def main(args: argparse.Namespace) -> int:
     """Run the command."""
     manifest, truths = load(), [load_truth(path) for path in args.truth]
     rows, drawn = [], {"truth": [_span(visit) for visit in truths[0].visits]}
+    for truth in truths:
+        if "visits" not in truth.values:
+            raise InputError(f"{truth.source}: tells no visits; there is no dwell to judge")
     sites = [site_for(truth, args.site) for truth in truths]
     for name in dict.fromkeys(args.names):
         found = [
@@ -132,7 +136,7 @@ def _stops(visits: Iterable[Visit], stop_s: dict[str, float]) -> int:
 
 
 def _visits(site: Site, truth: Truth, fps: float | None) -> list[Visit]:
-    return [event for event in play(site, truth.clip, fps).events if isinstance(event, Visit)]
+    return [event for event in play(site, truth.clip, fps) if isinstance(event, Visit)]
 
 
 def _span(visit: Visit) -> tuple[float, float]:

@@ -14,8 +14,7 @@ from edge_agent.config import ModelsConfig, RuntimeConfig, Site, load_site, pars
 from edge_agent.errors import InputError
 from edge_agent.manifest import Manifest
 from edge_agent.observations import Censored, ShelfEvent, Visit
-from edge_agent.pipeline import Models, build_pipeline, open_models, with_clip
-from edge_agent.records import Window
+from edge_agent.pipeline import build_pipeline, open_models, with_clip
 from models.evaluate.candidate import entries_of
 
 TRUTH, SITE = "truth.json", "site.yaml"
@@ -28,7 +27,7 @@ class Truth:
 
     Args:
         clip: the recording.
-        visits: all of them.
+        visits: all of them; none where the file does not tell.
         values: the file's own values.
         source: the file.
     """
@@ -43,7 +42,7 @@ def load_truth(path: Path) -> Truth:
     """Read truth.json, or the one in a folder.
 
     Raises:
-        InputError: it cannot be read, or lacks the clip or the visits; says which.
+        InputError: it cannot be read, or lacks the clip; says which.
     """
     source = path / TRUTH if path.is_dir() else path
     try:
@@ -92,31 +91,22 @@ def with_models(site: Site, name: str, manifest: Manifest, threads: int) -> Site
     return replace(site, models=models, runtime=RuntimeConfig(threads))
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What a unit said of a recording: all events, and the windows it would publish."""
-
-    events: list[Visit | ShelfEvent]
-    windows: list[Window]
-
-
-def play(site: Site, clip: Path, fps: float | None = None, models: Models | None = None) -> Played:
-    """Run the shipping pipeline on a clip.
+def play(site: Site, clip: Path, fps: float | None = None) -> list[Visit | ShelfEvent]:
+    """Run the shipping pipeline on a clip; returns all that it says.
 
     Args:
         site: the unit's.
         clip: the recording.
         fps: analysed frames a second; None = the site's.
-        models: opened already; None = those of the site.
 
     Raises:
         CameraError, ModelError: as for a unit.
     """
     site = with_clip(site, clip, fps, pace=0)
-    pipeline = build_pipeline(site, Epoch(), models or open_models(site))
+    pipeline = build_pipeline(site, Epoch(), open_models(site))
     log = _Kept(site)
     replay(site, pipeline, log, None)
-    return log.played
+    return log.events
 
 
 class _Kept(Log):
@@ -124,9 +114,9 @@ class _Kept(Log):
 
     def __init__(self, site: Site) -> None:
         super().__init__(site, None, None)
-        self.played = Played([], [])
+        self.events: list[Visit | ShelfEvent] = []
 
     def write(self, events: Iterable[Visit | ShelfEvent], batches: Iterable[Batch]) -> None:
         """Keep what one frame gave."""
-        self.played.events.extend(events)
-        self.played.windows.extend(window for batch in batches for window in batch)
+        self.events.extend(events)
+        super().write((), batches)

@@ -15,7 +15,7 @@ from torch import nn
 
 from edge_agent.observations import Floats
 from edge_agent.shelf.hands import LOOKS, LOOKS_S, OUTSIDE, with_past
-from edge_agent.shelf.standing import Floats32, standings
+from edge_agent.shelf.standing import ARM, BODY, Floats32, standings
 from models.scene.arms import Arms, arms
 from models.scene.workers import lean
 
@@ -144,7 +144,7 @@ def of_shop(recipe: Recipe, seed: int) -> Examples:
     seen = arms(seed, recipe.seconds, recipe.fps)
     found = [one for some in (seen, seen.mirrored()) for one in _sequences(some, recipe, rng)]
     inputs, past = zip(*found, strict=True) if found else ((), ())
-    wide = with_past(np.zeros(29, np.float32), []).size
+    wide = with_past(np.zeros(ARM + BODY, np.float32), []).size
     return (
         np.concatenate([*inputs, np.empty((0, wide), np.float32)]),
         np.concatenate([*past, np.empty(0, np.bool_)]),

@@ -89,3 +89,12 @@ def test_the_visits_to_the_table_through_the_shipping_pipeline(data, tmp_path, m
     (row,) = json.loads(capsys.readouterr().out.splitlines()[-1])["results"]
     assert (row["visits"], row["matched"], row["extra"], row["stops_error"]) == (3, 3, 0, 0)
     assert row["dwell_error_s"] < 1.5
+
+
+def test_a_truth_that_tells_no_visits_has_no_dwell(tmp_path):
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps({"clip": "clip.mp4", "reaches": []}))
+    parser = argparse.ArgumentParser()
+    dwell.add_arguments(parser)
+    with pytest.raises(InputError, match="tells no visits"):
+        dwell.main(parser.parse_args(["shelflight-nano", "--truth", str(path)]))
