@@ -216,6 +216,7 @@ class Handling:
         zone, facing: where.
         t_s: best estimate of when the product moved.
         confidence: 0..1.
+        track: whose hand it was; None = not known.
     """
 
     move: Move
@@ -223,22 +224,33 @@ class Handling:
     facing: str
     t_s: float
     confidence: float
+    track: int | None = None
+
+
+class Level(Enum):
+    """How much of its product a facing holds that can hold several."""
+
+    FULL = "full"
+    LOW = "low"
+    EMPTY = "empty"
 
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """Whether a facing holds its product, at the start and at each change.
+    """What a facing holds, at the start and at each change.
 
     Args:
         zone, facing: where.
         t_s: since when.
-        present: it does.
+        present: it holds its product.
+        level: how much of it; None = not known.
     """
 
     zone: str
     facing: str
     t_s: float
     present: bool
+    level: Level | None = None
 
 
 ShelfEvent = Reach | Handling | Stock

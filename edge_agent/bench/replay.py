@@ -164,7 +164,7 @@ def as_event(event: Visit | ShelfEvent) -> dict[str, object]:
     name = event.move.value if isinstance(event, Handling) else "stock"
     at = {"event": name, "zone": event.zone, "facing": event.facing, "t_s": round(event.t_s, 3)}
     if isinstance(event, Stock):
-        return {**at, "present": event.present, "level": None}
+        return {**at, "present": event.present, "level": event.level and event.level.value}
     return {**at, "confidence": round(event.confidence, 3)}
 
 

@@ -82,6 +82,7 @@ class FacingState:
         self._known: _Reading | None = None
         self._touched: Span | None = None
         self._hand: Span | None = None
+        self._whose: int | None = None
         self.present: bool | None = None
         self.abstained = 0
 
@@ -90,9 +91,9 @@ class FacingState:
         """Of what lies there; None = not read yet."""
         return None if self._known is None else self._known.contrast
 
-    def reached(self, start_s: float, end_s: float) -> None:
-        """A hand is or was at it from start to end."""
-        self._hand = (start_s, end_s)
+    def reached(self, start_s: float, end_s: float, track: int | None) -> None:
+        """A hand, somebody's or nobody's, is or was at it from start to end."""
+        self._hand, self._whose = (start_s, end_s), track
 
     def begin(self, present: bool) -> Stock:
         """What it holds at first, as far as its neighbours tell."""
@@ -160,9 +161,9 @@ class FacingState:
         t = max(when[0], when[1] - _LEAVES_S)
         sure = _SURE["changed"] + min(max(apart.levels, apart.structure), 0.5) * _SURE["clearly"]
         sure += _SURE["told"] * told + _SURE["hand"] * hand
-        move = Move.PUT_BACK if present else Move.PICK
+        move, whose = Move.PUT_BACK if present else Move.PICK, self._whose if hand else None
         return [
-            Handling(move, self._zone, self._name, t, min(1.0, round(sure, 3))),
+            Handling(move, self._zone, self._name, t, min(1.0, round(sure, 3)), whose),
             Stock(self._zone, self._name, t, present),
         ]
 

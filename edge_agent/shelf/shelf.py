@@ -137,7 +137,7 @@ class Shelf:
         for name, (_, state) in self._facings.items():
             for stay in self._reaches.open:
                 if stay.counts and name in stay.facings:
-                    state.reached(stay.start_s, stay.last_s)
+                    state.reached(stay.start_s, stay.last_s, stay.track)
             covered = any(self._watch.covers(one, state.box) for one in view.intrusions)
             before = Before.HAND if view.upset or covered else Before.NOTHING
             if before is Before.NOTHING and _overlaps(view.bodies, state.box):
