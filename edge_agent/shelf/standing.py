@@ -14,6 +14,7 @@ from edge_agent.geometry import Polygon
 from edge_agent.observations import Floats, Keypoint
 
 Floats32 = NDArray[np.float32]
+Complexes = NDArray[np.complex128]
 
 # Numbers of an arm, and of the body that it belongs to.
 ARM, BODY = 18, 11
@@ -23,6 +24,7 @@ _MOST = 3.0
 # forearm 0.146 of the height; its middle is half of that).
 HAND = 0.37
 _TINY = 1e-4
+_ARM = (Keypoint.LEFT_SHOULDER, Keypoint.LEFT_ELBOW, Keypoint.LEFT_WRIST)
 
 
 def standings(
@@ -39,50 +41,49 @@ def standings(
     Returns:
         Two of float32 [N, 29]: 18 of the arm, 11 of the body.
     """
-    scale = np.array([aspect, 1.0])
-    joints, edges = keypoints[..., :2] * scale, boxes.reshape(-1, 2, 2) * scale
-    outline = (np.array(shelf.points) * scale).astype(np.float32)
-    wide, tall = (edges[:, 1] - edges[:, 0]).T
+    # Points as complex numbers, x + iy: what lies along a way is a product's real part.
+    joints = keypoints[..., 0] * aspect + 1j * keypoints[..., 1]
+    x0, y0, x1, y1 = boxes.T
+    wide, tall = (x1 - x0) * aspect, y1 - y0
     size = np.maximum(np.maximum(wide, tall), _TINY)
-    feet = np.stack([edges[:, :, 0].mean(1), edges[:, 1, 1]], axis=1)
-    way = outline.mean(0) - feet
-    far = np.linalg.norm(way, axis=1)
-    along = way / np.maximum(far, _TINY)[:, None]
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    outline = np.array(shelf.points, np.float64) * (aspect, 1.0)
+    feet = (x0 + x1) / 2 * aspect + 1j * y1
+    way = complex(*outline.mean(0)) - feet
+    far = np.abs(way)
+    back = np.conj(way) / np.maximum(far, _TINY)
     hips = joints[:, [Keypoint.LEFT_HIP, Keypoint.RIGHT_HIP]].mean(1)
     chest = joints[:, [Keypoint.LEFT_SHOULDER, Keypoint.RIGHT_SHOULDER]].mean(1)
+    trunk = (chest - hips) * back / size
+    corners = outline.astype(np.float32)
 
-    def within(points: Floats) -> Floats:
+    def within(points: Complexes) -> Floats:
         found = [
-            cv2.pointPolygonTest(outline, point, measureDist=True) for point in points.tolist()
+            cv2.pointPolygonTest(corners, (point.real, point.imag), measureDist=True)
+            for point in points.ravel().tolist()
         ]
-        depths: Floats = np.array(found, np.float64) / size
+        depths: Floats = np.array(found, np.float64).reshape(points.shape) / size
         return depths
 
-    def part(vectors: Floats, way: Floats) -> Floats:
-        length: Floats = (vectors * way).sum(1) / size
-        return length
-
     body = [
-        within(feet), within(hips), within(chest), far / size, along[:, 0], along[:, 1],
-        part(chest - hips, along), part(chest - hips, across), (hips - feet)[:, 1] / size,
-        wide / size, tall / size,
+        *within(np.stack([feet, hips, chest])), far / size, back.real, -back.imag,
+        trunk.real, trunk.imag, (hips - feet).imag / size, wide / size, tall / size,
     ]  # fmt: skip
-    shoulders = joints[:, Keypoint.LEFT_SHOULDER] - joints[:, Keypoint.RIGHT_SHOULDER]
-    arms = []
-    for side, sign in ((0, 1), (1, -1)):
-        shoulder = joints[:, Keypoint.LEFT_SHOULDER + side]
-        elbow, wrist = joints[:, Keypoint.LEFT_ELBOW + side], joints[:, Keypoint.LEFT_WRIST + side]
-        hand = wrist + HAND * (wrist - elbow)
-        upper, fore, out = elbow - shoulder, wrist - elbow, hand - shoulder
-        lengths = np.linalg.norm(upper, axis=1) / size, np.linalg.norm(fore, axis=1) / size
-        bend = (upper * fore).sum(1) / size**2 / (lengths[0] * lengths[1] + _TINY)
-        arm = [
-            within(hand), within(wrist), within(elbow), *lengths, bend,
-            part(out, along), part(out, across) * sign, out[:, 0] / size * sign, out[:, 1] / size,
-            part(upper, along), part(upper, across) * sign, upper[:, 1] / size,
-            part(hand - hips, along), part(hand - feet, along), (hand - feet)[:, 1] / size,
-            part(shoulders, along) * sign, part(shoulders, across) * sign,
-        ]  # fmt: skip
-        arms.append(np.stack([*arm, *body], axis=1).clip(-_MOST, _MOST).astype(np.float32))
-    return arms[0], arms[1]
+    # Left and right in one go, [2, N]: what lies to the side has the other sign on the right.
+    sign = np.array([[1.0], [-1.0]])
+    shoulder, elbow, wrist = (joints[:, first : first + 2].T for first in _ARM)
+    hand = wrist + HAND * (wrist - elbow)
+    upper, fore, out = (elbow - shoulder) / size, (wrist - elbow) / size, (hand - shoulder) / size
+    lengths = np.abs(upper), np.abs(fore)
+    bend = (upper * np.conj(fore)).real / (lengths[0] * lengths[1] + _TINY)
+    reach, lift = out * back, upper * back
+    shoulders = (shoulder[0] - shoulder[1]) * back / size
+    arm = [
+        *within(np.stack([hand, wrist, elbow])), *lengths, bend,
+        reach.real, reach.imag * sign, out.real * sign, out.imag,
+        lift.real, lift.imag * sign, upper.imag,
+        ((hand - hips) * back).real / size, ((hand - feet) * back).real / size,
+        (hand - feet).imag / size, shoulders.real * sign, shoulders.imag * sign,
+    ]  # fmt: skip
+    whole = np.stack([*arm, *(np.broadcast_to(one, bend.shape) for one in body)], axis=2)
+    left, right = whole.clip(-_MOST, _MOST).astype(np.float32)
+    return left, right
