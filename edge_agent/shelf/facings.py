@@ -9,15 +9,13 @@ import numpy as np
 
 from edge_agent.geometry import Polygon
 from edge_agent.observations import Handling, Move, Stock
-from edge_agent.shelf.ground import Floats32, Pixels
+from edge_agent.shelf.patch import Pixels
 from edge_agent.shelf.plot import Apart, Plot
 
 # The view is at rest when nothing has moved for so long, by so many looks.
 _REST_S, _REST_LOOKS = 0.5, 2
 # What nobody is near is compared so often, for the light of the day.
 _CHECK_S = 1.0
-# Mean levels by which a facing may differ from frame to frame and still count as at rest.
-_MOVED = 4.0
 # The share of pixels, and of the structure, from which a facing has changed, and below which it is
 # the same; in between nothing is said.
 _CHANGED, _SAME = (0.22, 0.40), (0.12, 0.20)
@@ -52,7 +50,6 @@ class Before(Enum):
 class _Reading:
     """A facing at rest."""
 
-    picture: Floats32
     contrast: float
     t: float
 
@@ -63,7 +60,7 @@ class FacingState:
     Args:
         zone, name: whose it is.
         polygon: where it is.
-        size: of the frames, width and height in pixels.
+        plot: what it looks like.
 
     Attributes:
         box: float64 [4], x0 y0 x1 y1 around it, fractions of the frame.
@@ -71,12 +68,11 @@ class FacingState:
         abstained: changes that nobody's hand explains.
     """
 
-    def __init__(self, zone: str, name: str, polygon: Polygon, size: tuple[int, int]) -> None:
+    def __init__(self, zone: str, name: str, polygon: Polygon, plot: Plot) -> None:
         self._zone, self._name = zone, name
         points = np.array(polygon.points)
         self.box = np.concatenate([points.min(0), points.max(0)])
-        self._plot = Plot(polygon, size)
-        self._before: Floats32 | None = None
+        self._plot = plot
         self._rest_s, self._looks = 0.0, 0
         self._near_s = self._checked_s = float("-inf")
         self._known: _Reading | None = None
@@ -104,17 +100,16 @@ class FacingState:
     def look(self, t: float, picture: Pixels, before: Before) -> list[Handling | Stock]:
         """Take one frame, BGR; returns what is now known."""
         clear = before is Before.NOTHING
-        now = self._plot.read(picture)
-        rested = self._rests(t, now)
+        rested = self._rests(t, self._plot.see(picture))
         if not clear:
             self._near_s = t
         if self._known is None:
             if clear and rested:
-                self._known = self._reading(now)
+                self._known = self._reading()
             return []
         if clear and self._touched is None and t - self._checked_s < _CHECK_S:
             return []
-        apart = self._plot.apart(self._known.picture, now)
+        apart = self._plot.apart()
         seen = clear or (before is Before.BODY and apart.ring < _RING_SAME)
         if not seen and not _same(apart):
             self._touched = (t, t) if self._touched is None else (self._touched[0], t)
@@ -122,20 +117,20 @@ class FacingState:
             return []
         self._checked_s = t
         if _same(apart):
-            self._plot.follow(self._known.picture, now, _FOLLOW if clear else _FOLLOW_RING, clear)
+            self._plot.follow(_FOLLOW if clear else _FOLLOW_RING, clear)
             self._touched = self._hand = None
             return []
-        return self._settle(self._reading(now), apart) if seen and _changed(apart) else []
+        return self._settle(self._reading(), apart) if seen and _changed(apart) else []
 
-    def _rests(self, t: float, now: Floats32) -> bool:
-        if self._before is None or np.abs(now - self._before).mean() > _MOVED:
+    def _rests(self, t: float, still: bool) -> bool:
+        if not still:
             self._rest_s, self._looks = t, 0
-        self._before = now
         self._looks += 1
         return self._looks >= _REST_LOOKS and t - self._rest_s >= _REST_S - 1e-6
 
-    def _reading(self, now: Floats32) -> _Reading:
-        return _Reading(now.copy(), self._plot.contrast(now), self._rest_s)
+    def _reading(self) -> _Reading:
+        self._plot.keep()
+        return _Reading(self._plot.contrast(), self._rest_s)
 
     def _settle(self, new: _Reading, apart: Apart) -> list[Handling | Stock]:
         old, when = self._known, self._hand or self._touched

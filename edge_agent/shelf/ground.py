@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from edge_agent.shelf.patch import Flags, Patch, Pixels
+
 Floats32 = NDArray[np.float32]
-Flags = NDArray[np.bool_]
 
 # Levels (0..255) by which a pixel must differ at least, and how many times its usual difference.
 _LEAST_DIFFERENCE, _TIMES_USUAL = 16.0, 4.0
@@ -33,6 +33,8 @@ _PAUSE_S = 1.0
 _LIGHT = (0.4, 2.5)
 # Below so many levels a quotient of light says nothing.
 _PEDESTAL = 8.0
+# Levels by which a pixel changes from frame to frame where something moves.
+_MOVING = 10.0
 # Every so many pixels across and down tell the light as a whole.
 _SAMPLED = 8
 # A ghost's outline is this much weaker in the picture than in the ground; levels of grain that say
@@ -45,9 +47,24 @@ _SHRUNK, _AREA = 2, cv2.INTER_AREA
 
 
 class Ground:
-    """The empty shelf, in one patch of the picture."""
+    """The empty shelf, in one patch of the picture.
 
-    def __init__(self) -> None:
+    Args:
+        patch: where it is.
+
+    Attributes:
+        moving: bool [h, w], what is otherwise than a frame ago.
+    """
+
+    def __init__(self, patch: Patch) -> None:
+        self._patch = patch
+        self._now: Pixels = np.empty(0, np.uint8)
+        self._before: Pixels | None = None
+        self.moving: Flags = np.ones(patch.shape, np.bool_)
+        self.forget()
+
+    def forget(self) -> None:
+        """Learn it anew."""
         self._mean: Floats32 | None = None
         self._usual: Floats32 = np.empty(0, np.float32)
         self._known: Flags = np.empty(0, np.bool_)
@@ -55,31 +72,38 @@ class Ground:
         self._difference: Pixels = np.empty(0, np.uint8)
         self._t = 0.0
 
-    def steadied(self, patch: Pixels) -> Pixels:
+    def see(self, picture: Pixels) -> None:
+        """Take one frame's picture, BGR."""
+        self._now = self._steadied(self._patch.cut(picture))
+        if self._before is not None:
+            self.moving = most(cv2.absdiff(self._now, self._before)) > _MOVING
+        self._before = self._now
+
+    def _steadied(self, patch: Pixels) -> Pixels:
         """The patch, moved by the whole so that it lies on the ground (phase correlation)."""
-        if self._mean is None or self._mean.shape != patch.shape:
+        if self._mean is None:
             return patch
-        ground, now = _small(self._mean), _small(patch)
-        (x, y), sure = cv2.phaseCorrelate(ground, now, _window(*ground.shape))
-        x, y = x * _SHRUNK, y * _SHRUNK
-        if sure < _SURE or max(abs(x), abs(y)) > _SHAKE_PX or max(abs(x), abs(y)) < _STEADY_PX:
+        (x, y), sure = _shift(_small(self._mean), _small(patch))
+        if sure >= _SURE and max(abs(x), abs(y)) >= _STEADY_PX / _SHRUNK:
+            (x, y), sure = _shift(_grey(self._mean), _grey(patch))
+        if sure < _SURE or not _STEADY_PX <= max(abs(x), abs(y)) <= _SHAKE_PX:
             return patch
         move = np.array([[1, 0, -x], [0, 1, -y]])
         size = (patch.shape[1], patch.shape[0])
         moved = cv2.warpAffine(patch, move, size, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved, np.uint8)
 
-    def compare(self, patch: Pixels, hidden: Flags) -> Flags:
+    def compare(self, hidden: Flags) -> Flags:
         """Which pixels show something that does not belong to the shelf.
 
         Args:
-            patch: uint8 [h, w, 3], BGR.
             hidden: bool [h, w], in which somebody's body is said to be: not learned from.
 
         Returns:
             bool [h, w]; false where the ground is not known, true in a body that is one.
         """
-        if self._mean is None or self._mean.shape != patch.shape:
+        patch = self._now
+        if self._mean is None:
             self._mean = patch.astype(np.float32)
             self._usual = np.zeros(patch.shape[:2], np.float32)
             self._known = ~hidden
@@ -101,27 +125,26 @@ class Ground:
         """Pixels never seen without somebody before them, bool [h, w]."""
         return ~self._known
 
-    def learn(self, t: float, patch: Pixels, other: Flags) -> None:
+    def learn(self, t: float, other: Flags) -> None:
         """Follow the picture where it shows the shelf.
 
         Args:
             t: seconds.
-            patch: as compared last.
             other: bool [h, w], what is not the shelf: foreground and people.
         """
         assert self._mean is not None, "compare comes first"
         step, self._t = min(max(t - self._t, 0.0), _PAUSE_S), t
         shelf = (~other).astype(np.uint8)
-        cv2.accumulateWeighted(patch, self._mean, step / _FOLLOW_S, shelf)
+        cv2.accumulateWeighted(self._now, self._mean, step / _FOLLOW_S, shelf)
         cv2.accumulateWeighted(self._difference, self._usual, step / _USUAL_S, shelf)
 
-    def take_in(self, patch: Pixels, part: Flags) -> None:
+    def take_in(self, part: Flags) -> None:
         """Something there is of the shelf now: a product set down, or gone, or a ghost."""
         assert self._mean is not None, "compare comes first"
-        self._mean[part] = patch[part]
+        self._mean[part] = self._now[part]
         self._known |= part
 
-    def is_ghost(self, patch: Pixels, part: Flags) -> bool:
+    def is_ghost(self, part: Flags) -> bool:
         """Whether a foreground is not there but was when the ground was learned.
 
         A thing has an outline in the picture; a ghost has it in the ground alone (after Cucchiara
@@ -133,7 +156,7 @@ class Ground:
         wide = cv2.dilate(shape, _NEAR)
         line = wide - cv2.erode(shape, _NEAR) > 0
         beside = cv2.dilate(wide, _BESIDE) - wide > 0
-        there = _outline(patch[here], line, beside)
+        there = _outline(self._now[here], line, beside)
         return there < _GHOST * _outline(self._expected[here], line, beside)
 
     def _light(self, now: Pixels, seen: Flags) -> list[float]:
@@ -169,6 +192,12 @@ _NEAR, _BESIDE = np.ones((3, 3), np.uint8), np.ones((9, 9), np.uint8)
 @lru_cache(maxsize=64)
 def _window(height: int, width: int) -> Floats32:
     return np.asarray(cv2.createHanningWindow((width, height), cv2.CV_32F), np.float32)
+
+
+def _shift(ground: Floats32, now: Floats32) -> tuple[tuple[float, float], float]:
+    """How far right and down the picture went, pixels, and how sure that is."""
+    (x, y), sure = cv2.phaseCorrelate(ground, now, _window(*ground.shape))
+    return (x, y), sure
 
 
 def _small(picture: NDArray[Any]) -> Floats32:

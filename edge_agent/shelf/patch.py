@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.geometry import Point, Polygon
-from edge_agent.shelf.ground import Flags, Pixels
+
+Pixels = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
 
 # Longer side, pixels: a hand is four of them at least.
 _SIDE = 160

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from edge_agent.geometry import Polygon
-from edge_agent.shelf.ground import Flags, Floats32, Pixels
+from edge_agent.shelf.ground import Floats32
+from edge_agent.shelf.patch import Flags, Pixels
 
 # Longer side of what is kept of a facing, pixels.
 _SIDE = 32
@@ -22,6 +23,8 @@ _EDGE_PX = 2
 # grey as the shelf has an edge.
 _DIFFERENT, _EDGES_DIFFERENT = 22.0, 40.0
 _PEDESTAL = 8.0
+# Mean levels by which it may differ from frame to frame and still count as at rest.
+_MOVED = 4.0
 # Light that changes by more than this is something before it.
 _LIGHT = (0.7, 1.4)
 # Gradients of a bare board: noise and grain, levels.
@@ -47,7 +50,7 @@ class Apart:
 
 
 class Plot:
-    """Where a facing lies in frames of one size.
+    """Where a facing lies in frames of one size: what it looks like, and looked like when kept.
 
     Args:
         polygon: the facing.
@@ -73,15 +76,26 @@ class Plot:
         self._ring: Flags = (around > 0) & (near == 0)
         self._sides = [self._ring & side for side in _sides(self._ring.shape)]
         self._forgiving = short >= _SHAKEN_PX
+        self._now: Floats32 | None = None
+        self._kept: Floats32 | None = None
 
-    def read(self, picture: Pixels) -> Floats32:
-        """The facing and its ring out of a picture, float32 [h, w, 3], a little blurred."""
+    def see(self, picture: Pixels) -> bool:
+        """Take one frame's picture, BGR; returns whether nothing there has moved since the last."""
         whole = picture[self._rows, self._columns]
         part = cv2.resize(whole, self._wanted, interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.blur(part, (3, 3)), np.float32)
+        before, self._now = self._now, np.asarray(cv2.blur(part, (3, 3)), np.float32)
+        return before is not None and bool(np.abs(self._now - before).mean() <= _MOVED)
 
-    def apart(self, old: Floats32, new: Floats32) -> Apart:
-        """How far two readings are apart."""
+    def keep(self) -> None:
+        """What is seen now is what the facing looks like."""
+        assert self._now is not None, "see comes first"
+        self._kept = self._now.copy()
+
+    def apart(self) -> Apart:
+        """How far what is seen now is from what was kept."""
+        old, new = self._kept, self._now
+        assert old is not None, "keep comes first"
+        assert new is not None, "see comes first"
         ratio = np.median((new + _PEDESTAL) / (old + _PEDESTAL), axis=(0, 1)).clip(*_LIGHT)
         expected = old * ratio.astype(np.float32)
         high, low = expected, expected
@@ -97,16 +111,19 @@ class Plot:
         structure = 1 - common / (max(float((a * a).sum()), float((b * b).sum())) + noise)
         return Apart(float(differs[self._inside].mean()), structure, ring)
 
-    def contrast(self, picture: Floats32) -> float:
-        """Mean gradient, relative to brightness: things have outlines, a bare board has few."""
-        across, down = _gradients(picture)
-        light = picture[self._inside].mean()
+    def contrast(self) -> float:
+        """Mean gradient now, relative to brightness: things have outlines, a bare board has few."""
+        assert self._now is not None, "see comes first"
+        across, down = _gradients(self._now)
+        light = self._now[self._inside].mean()
         return float(np.hypot(across, down)[self._inside].mean() / (light + _PEDESTAL))
 
-    def follow(self, known: Floats32, now: Floats32, share: float, all_of_it: bool) -> None:
-        """Move what is known towards what is seen, by a share; else only around the facing."""
+    def follow(self, share: float, all_of_it: bool) -> None:
+        """Move what was kept towards what is seen now, by a share; else only around the facing."""
+        assert self._kept is not None, "keep comes first"
+        assert self._now is not None, "see comes first"
         mask = np.ones_like(self._ring) if all_of_it else self._ring
-        cv2.accumulateWeighted(now, known, share, mask.astype(np.uint8))
+        cv2.accumulateWeighted(self._now, self._kept, share, mask.astype(np.uint8))
 
 
 def _sides(shape: tuple[int, ...]) -> list[Flags]:

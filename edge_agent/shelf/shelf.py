@@ -9,9 +9,10 @@ import numpy as np
 from edge_agent.config import Facing, Zone
 from edge_agent.geometry import Point
 from edge_agent.observations import Evidence, Floats, Frame, Poses, ShelfEvent, Tracks
+from edge_agent.shelf.eyes import Eyes
 from edge_agent.shelf.facings import Before, FacingState
-from edge_agent.shelf.ground import Pixels
 from edge_agent.shelf.hands import Hand, Hands
+from edge_agent.shelf.patch import Patch, Pixels
 from edge_agent.shelf.people import People
 from edge_agent.shelf.reaches import LEAST_SHARE, Reaches, Touch
 from edge_agent.shelf.watch import Intrusion, View, Watch
@@ -31,15 +32,20 @@ class Shelf:
     Args:
         zone: one with a shelf.
         size: of the frames, width and height in pixels.
+        eyes: what looks at pixels.
     """
 
-    def __init__(self, zone: Zone, size: tuple[int, int]) -> None:
+    def __init__(self, zone: Zone, size: tuple[int, int], eyes: Eyes) -> None:
         assert zone.shelf is not None, "only zones with a shelf are watched"
-        self._watch = Watch(zone.shelf, size)
+        patch = Patch(zone.shelf, size)
+        self._watch = Watch(patch, eyes.ground(zone, patch))
         self._hands = Hands(zone.shelf, size[0] / size[1])
         self._reaches = Reaches(zone.name, size[0] / size[1])
         self._facings = {
-            one.name: (one, FacingState(zone.name, one.name, one.polygon, size))
+            one.name: (
+                one,
+                FacingState(zone.name, one.name, one.polygon, eyes.plot(zone, one, size)),
+            )
             for one in zone.facings
         }
         self._since: float | None = None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edge_agent.config import Zone
 from edge_agent.manifest import Colour
 from edge_agent.observations import Frame, Poses, ShelfEvent, Tracks
+from edge_agent.shelf.eyes import Eyes
 from edge_agent.shelf.people import People
 from edge_agent.shelf.shelf import Shelf
 from edge_agent.tensor import PictureReader
@@ -20,10 +21,12 @@ class Shelves:
 
     Args:
         zones: those without a shelf are left aside.
+        eyes: what looks at pixels.
     """
 
-    def __init__(self, zones: Sequence[Zone]) -> None:
+    def __init__(self, zones: Sequence[Zone], eyes: Eyes | None = None) -> None:
         self._zones = [zone for zone in zones if zone.shelf is not None]
+        self._eyes = eyes or Eyes()
         self._reader = PictureReader(Colour.BGR)
         self._size = (0, 0)
         self._shelves: list[Shelf] = []
@@ -68,7 +71,7 @@ class Shelves:
             return []
         events = self.finish()
         self._size = size
-        self._shelves = [Shelf(zone, size) for zone in self._zones]
+        self._shelves = [Shelf(zone, size, self._eyes) for zone in self._zones]
         return events
 
     def _due(self, t: float, stirred: bool) -> bool:

@@ -15,11 +15,11 @@ from itertools import count
 import cv2
 import numpy as np
 
-from edge_agent.geometry import Point, Polygon
+from edge_agent.geometry import Point
 from edge_agent.observations import Floats, Frame, Tracks
 from edge_agent.shelf.bodies import Arm
-from edge_agent.shelf.ground import Flags, Ground, Pixels, most
-from edge_agent.shelf.patch import Patch
+from edge_agent.shelf.ground import Ground
+from edge_agent.shelf.patch import Flags, Patch, Pixels
 
 # A hand covers so many of the patch's pixels at least, and is so wide.
 _LEAST_PIXELS, _HAND_PX = 14, 6
@@ -30,9 +30,8 @@ _UPSET_S = 2.0
 # What is not tied to the outside and has not moved for so long is of the shelf; so is what is tied
 # to it but to nobody, for a hand is never quite still; an arm of somebody who is there may rest.
 _SET_DOWN_S, _STILL_S, _RESTING_S = 0.6, 3.0, 30.0
-# Levels by which a pixel changes from frame to frame where something moves, and the share of a
-# thing's pixels that do.
-_MOVING, _MOVING_SHARE = 10.0, 0.03
+# The share of a thing's pixels that change where it moves.
+_MOVING_SHARE = 0.03
 # Of a body's box so much at least is not the shelf.
 _LEAST_BODY = 0.05
 # ... and who was none moves by so much at least, fractions of the frame, to be one.
@@ -104,14 +103,13 @@ class Watch:
     """Looks at one shelf in frames of one size.
 
     Args:
-        shelf: its polygon.
-        size: of the frames, width and height in pixels.
+        patch: where it is.
+        ground: what it looks like with nobody's hand in it.
     """
 
-    def __init__(self, shelf: Polygon, size: tuple[int, int]) -> None:
-        self._patch = Patch(shelf, size)
+    def __init__(self, patch: Patch, ground: Ground) -> None:
+        self._patch, self._ground = patch, ground
         self._names = count()
-        self._before: Pixels | None = None
         self._moved_s = np.zeros(self._patch.shape, np.float64)
         self._upset_s: float | None = None
         self._false: dict[int, Floats | None] = {}
@@ -127,21 +125,22 @@ class Watch:
             tracks: the bodies in it, or where they should be by now.
             arms: those that are stretched out.
         """
-        patch = self._ground.steadied(self._patch.cut(picture))
+        self._ground.see(picture)
         bodies = self._covered(tracks, arms)
-        other = self._ground.compare(patch, bodies)
-        moving = self._moving(frame.t, patch)
+        other = self._ground.compare(bodies)
+        moving = self._ground.moving
+        self._moved_s[moving] = frame.t
         real = self._real(tracks, other)
         if real is not tracks:
             tracks, bodies = real, self._covered(real, arms)
         parts = _parts(other & ~bodies & self._patch.inside)
         if self._is_upset(frame.t, parts, bodies):
             return View((), (), tracks.boxes, self._since, True)
-        view = self._view(frame.t, patch, parts, bodies, moving, tracks)
-        self._ground.learn(frame.t, patch, other | bodies)
+        view = self._view(frame.t, parts, bodies, moving, tracks)
+        self._ground.learn(frame.t, other | bodies)
         unknown = self._ground.unknown()
         if unknown.any():
-            self._ground.take_in(patch, unknown & (frame.t - self._moved_s >= _STILL_S))
+            self._ground.take_in(unknown & (frame.t - self._moved_s >= _STILL_S))
         return view
 
     def covers(self, one: Intrusion, box: Floats) -> bool:
@@ -156,7 +155,8 @@ class Watch:
         return bool(one.mask[rows, columns].any())
 
     def _begin(self, t: float) -> None:
-        self._ground, self._since = Ground(), t
+        self._ground.forget()
+        self._since = t
         self._things: list[_Thing] = []
 
     def _real(self, tracks: Tracks, other: Flags) -> Tracks:
@@ -209,15 +209,6 @@ class Watch:
             cv2.line(covered, line[0].tolist(), line[1].tolist(), (0,), width)
         return covered.astype(np.bool_)
 
-    def _moving(self, t: float, patch: Pixels) -> Flags:
-        before, self._before = self._before, patch
-        if before is None:
-            moving = np.ones(patch.shape[:2], np.bool_)
-        else:
-            moving = most(cv2.absdiff(patch, before)) > _MOVING
-        self._moved_s[moving] = t
-        return moving
-
     def _is_upset(self, t: float, parts: list[Flags], bodies: Flags) -> bool:
         visible = int((self._patch.inside & ~bodies).sum())
         covered = sum(int(part.sum()) for part in parts)
@@ -232,7 +223,7 @@ class Watch:
         return True
 
     def _view(
-        self, t: float, patch: Pixels, parts: list[Flags], bodies: Flags, moving: Flags,
+        self, t: float, parts: list[Flags], bodies: Flags, moving: Flags,
         tracks: Tracks,
     ) -> View:  # fmt: skip
         beside = cv2.dilate(bodies.astype(np.uint8), _BESIDE) > 0
@@ -247,11 +238,11 @@ class Watch:
             thing.track = thing.track if owner is None else owner
             # A ghost is still; the picture changes once, when what it is of goes.
             still = thing.since_s == t or t > thing.moved_s
-            ghost = still and self._ground.is_ghost(patch, mask)
+            ghost = still and self._ground.is_ghost(mask)
             if ghost and door.any():
                 left.append(self._intrusion(mask, door, thing))
             if ghost or _settled(t, thing, bool(door.any())):
-                self._ground.take_in(patch, mask)
+                self._ground.take_in(mask)
                 continue
             things.append(thing)
             if door.any():

@@ -17,7 +17,10 @@ def plot():
 
 
 def apart(plot, before, after):
-    return plot.apart(plot.read(before), plot.read(after))
+    plot.see(before)
+    plot.keep()
+    plot.see(after)
+    return plot.apart()
 
 
 def test_the_same_facing_is_the_same_in_other_light_and_a_pixel_off(plot):
@@ -49,16 +52,28 @@ def test_an_arm_as_grey_as_the_shelf_is_told_by_its_edge():
 
 
 def test_a_product_has_more_contrast_than_the_bare_board(plot):
-    assert plot.contrast(plot.read(board())) > 1.3 * plot.contrast(plot.read(board("A")))
+    plot.see(board())
+    full = plot.contrast()
+    plot.see(board("A"))
+    assert full > 1.3 * plot.contrast()
+
+
+def test_it_is_at_rest_when_nothing_moved_since_the_frame_before(plot):
+    assert not plot.see(board())
+    assert plot.see(board())
+    assert not plot.see(with_arm(board(), FACINGS["A"], 0.75))
 
 
 def test_what_is_around_a_facing_can_be_followed_alone(plot):
-    known, now = plot.read(board()), plot.read(board(light=0.5))
-    inside = known.copy()
-    plot.follow(known, now, 1.0, all_of_it=False)
-    assert 0 < np.abs(known - inside).max(axis=2).astype(bool).mean() < 0.6
-    plot.follow(known, now, 1.0, all_of_it=True)
-    np.testing.assert_allclose(known, now, atol=0.01)
+    beside = board("A")
+    cv2.rectangle(beside, (100, 76), (104, 150), (20, 20, 20), -1)
+    before = apart(plot, board(), beside)
+    assert before.ring > 0.2
+    plot.follow(1.0, all_of_it=False)
+    assert plot.apart().ring < 0.02
+    assert plot.apart().levels > 0.8 * before.levels
+    plot.follow(1.0, all_of_it=True)
+    assert plot.apart().levels == 0
 
 
 @pytest.mark.parametrize(
