@@ -21,6 +21,10 @@ BENCH = {
     "run": ("edge_agent.bench.desk", "start vision and uplink together, on a desk"),
     "demo": ("edge_agent.bench.demo", "a unit, a broker and the sink in one go (make run)"),
     "replay": ("edge_agent.bench.replay", "play a recording through the pipeline"),
+    "golden": (
+        "edge_agent.bench.golden",
+        "play what was once seen again and compare (make replay)",
+    ),
     "track": ("edge_agent.bench.track", "track people in MOTChallenge detections"),
     "bench": ("edge_agent.bench.bench", "measure what the pipeline adds to its models"),
     "budget": ("edge_agent.bench.budget", "measure what gate, rate and input in place save"),

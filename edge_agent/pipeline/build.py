@@ -10,13 +10,14 @@ from edge_agent.config import MAX_FPS, MIN_FPS, Site, Source
 from edge_agent.detector import build_detector
 from edge_agent.errors import InputError
 from edge_agent.gate import Gate
+from edge_agent.lookout import Lookout
 from edge_agent.manifest import load
-from edge_agent.pipeline.flow import Models, Pipeline
+from edge_agent.pipeline.flow import Guard, Models, Pipeline
 from edge_agent.pipeline.near import Near
 from edge_agent.pipeline.runs import Runs
 from edge_agent.pipeline.schedule import MOST_APART_S, Schedule
 from edge_agent.pose import build_pose
-from edge_agent.shelf import Shelves
+from edge_agent.shelf import Eyes, Shelves
 from edge_agent.tracker import Tracker, TrackerConfig
 from edge_agent.zones import Floors
 
@@ -37,13 +38,21 @@ def open_models(site: Site) -> Models:
     return Models(detector, build_pose(*runs.open(site.models.pose)))
 
 
-def build_pipeline(site: Site, epoch: Epoch, models: Models | None = None) -> Pipeline:
+def build_pipeline(
+    site: Site,
+    epoch: Epoch,
+    models: Models | None = None,
+    lookout: Lookout | None = None,
+    eyes: Eyes | None = None,
+) -> Pipeline:
     """Put the stages in a row, with nothing seen yet.
 
     Args:
         site: the configuration.
         epoch: what turns the source's time into that of a window.
         models: opened already; None = open those of the site.
+        lookout: another than the usual, such as a recording of one.
+        eyes: of the shelves, as for `lookout`.
 
     Raises:
         ConfigError, ModelError: as for `open_models`.
@@ -59,10 +68,10 @@ def build_pipeline(site: Site, epoch: Epoch, models: Models | None = None) -> Pi
         models=models,
         near=Near(site.zones),
         tracker=lambda aspect: Tracker(TrackerConfig(aspect=aspect, lost_s=lost_s)),
-        shelves=Shelves(site.zones),
+        shelves=Shelves(site.zones, eyes),
         floors=Floors(site.zones, interval_s),
         aggregates=Aggregates(site.zones, site.privacy.window_s, frame_s, epoch),
-        gate=Gate() if site.budget.gate else None,
+        guard=Guard(lookout or Lookout(), Gate() if site.budget.gate else None),
         schedule=Schedule(site.budget, interval_s, lost_s),
     )
 

@@ -71,6 +71,19 @@ class Models:
     pose: FindsJoints | None
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What looks at each frame before the detector does.
+
+    Args:
+        lookout: tells whether the camera sees its place.
+        gate: lets the detector rest; None = it never does.
+    """
+
+    lookout: Lookout
+    gate: Gate | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
     """All that one frame gave, from what was seen to what may leave.
@@ -107,7 +120,7 @@ class Pipeline:
         near: selects whom pose is run for.
         tracker: makes one for frames of some width / height.
         shelves, floors, aggregates: the stages.
-        gate: lets the detector rest; None = it never does.
+        guard: looks at each frame before the detector does.
         schedule: says on which frames the detector runs.
 
     Attributes:
@@ -122,7 +135,7 @@ class Pipeline:
         shelves: Shelves,
         floors: Floors,
         aggregates: Aggregates,
-        gate: Gate | None,
+        guard: Guard,
         schedule: Schedule,
     ) -> None:
         self.detector = models.detector
@@ -133,9 +146,9 @@ class Pipeline:
         self._shelves = shelves
         self._floors = floors
         self._aggregates = aggregates
-        self._gate = gate
+        self._gate = guard.gate
         self._schedule = schedule
-        self._lookout = Lookout()
+        self._lookout = guard.lookout
         self.outlook = Outlook()
         self._before: Tracks | None = None
         self._tracks: Tracks | None = None

@@ -66,7 +66,7 @@ def test_it_is_at_rest_when_nothing_moved_since_the_frame_before(plot):
 
 def test_what_is_around_a_facing_can_be_followed_alone(plot):
     beside = board("A")
-    cv2.rectangle(beside, (100, 76), (104, 150), (20, 20, 20), -1)
+    cv2.rectangle(beside, (107, 60), (120, 170), (20, 20, 20), -1)
     before = apart(plot, board(), beside)
     assert before.ring > 0.2
     plot.follow(1.0, all_of_it=False)
