@@ -189,6 +189,7 @@ def _facing(section: Section) -> Facing:
         polygon=section.polygon("polygon") or _WHOLE_FRAME,
         brand=section.text("brand"),
         product=section.text("product"),
+        holds=section.whole("holds", 1, 1, 100),
     )
     if not section.given("polygon"):
         section.mistake("polygon", "is missing; a list of [x, y], fractions of the frame")

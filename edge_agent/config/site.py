@@ -138,6 +138,7 @@ class Facing:
     polygon: Polygon
     brand: str | None = None
     product: str | None = None
+    holds: int = 1  # products when full; from 2 its level is told
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from enum import Enum
 import numpy as np
 
 from edge_agent.geometry import Polygon
-from edge_agent.observations import Handling, Move, Stock
+from edge_agent.observations import Handling, Level, Move, Stock
+from edge_agent.shelf.amount import Amount
 from edge_agent.shelf.patch import Pixels
 from edge_agent.shelf.plot import Apart, Plot
 
@@ -19,6 +20,8 @@ _CHECK_S = 1.0
 # The share of pixels, and of the structure, from which a facing has changed, and below which it is
 # the same; in between nothing is said.
 _CHANGED, _SAME = (0.22, 0.40), (0.12, 0.20)
+# ... and where it holds several, of what one of them changes.
+_ONE_OF = 0.6
 # Of a side of the ring so much at most may differ where somebody is before the shelf.
 _RING_SAME = 0.1
 # Who left the facing so long ago has not changed it any more.
@@ -61,6 +64,7 @@ class FacingState:
         zone, name: whose it is.
         polygon: where it is.
         plot: what it looks like.
+        holds: how many products it holds when full; the level is told from 2.
 
     Attributes:
         box: float64 [4], x0 y0 x1 y1 around it, fractions of the frame.
@@ -68,11 +72,14 @@ class FacingState:
         abstained: changes that nobody's hand explains.
     """
 
-    def __init__(self, zone: str, name: str, polygon: Polygon, plot: Plot) -> None:
+    def __init__(self, zone: str, name: str, polygon: Polygon, plot: Plot, holds: int = 1) -> None:
         self._zone, self._name = zone, name
         points = np.array(polygon.points)
         self.box = np.concatenate([points.min(0), points.max(0)])
-        self._plot = plot
+        self._plot, self._amount = plot, Amount(holds) if holds > 1 else None
+        # One of several changes so much less.
+        self._changed = tuple(min(limit, _ONE_OF / holds) for limit in _CHANGED)
+        self._same = tuple(min(limit, _ONE_OF / holds / 2) for limit in _SAME)
         self._rest_s, self._looks = 0.0, 0
         self._near_s = self._checked_s = float("-inf")
         self._known: _Reading | None = None
@@ -95,7 +102,8 @@ class FacingState:
         """What it holds at first, as far as its neighbours tell."""
         assert self._known is not None, "it has been read"
         self.present = present
-        return Stock(self._zone, self._name, self._known.t, present)
+        level = None if self._amount is None else self._amount.begin(present, self._known.contrast)
+        return Stock(self._zone, self._name, self._known.t, present, level)
 
     def look(self, t: float, picture: Pixels, before: Before) -> list[Handling | Stock]:
         """Take one frame, BGR; returns what is now known."""
@@ -111,16 +119,16 @@ class FacingState:
             return []
         apart = self._plot.apart()
         seen = clear or (before is Before.BODY and apart.ring < _RING_SAME)
-        if not seen and not _same(apart):
+        if not seen and not self._is_same(apart):
             self._touched = (t, t) if self._touched is None else (self._touched[0], t)
         if not rested or before is Before.HAND:
             return []
         self._checked_s = t
-        if _same(apart):
+        if self._is_same(apart):
             self._plot.follow(_FOLLOW if clear else _FOLLOW_RING, clear)
             self._touched = self._hand = None
             return []
-        return self._settle(self._reading(), apart) if seen and _changed(apart) else []
+        return self._settle(self._reading(), apart) if seen and self._has_changed(apart) else []
 
     def _rests(self, t: float, still: bool) -> bool:
         if not still:
@@ -148,24 +156,32 @@ class FacingState:
     ) -> list[Handling | Stock]:
         ratio = new.contrast / max(old.contrast, 1e-6)
         told = max(ratio, 1 / max(ratio, 1e-6)) >= _FULLER
+        t = max(when[0], when[1] - _LEAVES_S)
+        sure = _SURE["changed"] + min(max(apart.levels, apart.structure), 0.5) * _SURE["clearly"]
+        sure += _SURE["told"] * told + _SURE["hand"] * hand
+        confidence, whose = min(1.0, round(sure, 3)), self._whose if hand else None
+
+        def moved(move: Move) -> Handling:
+            return Handling(move, self._zone, self._name, t, confidence, whose)
+
+        if self._amount is not None and self.present is not None:
+            before, products = self._amount.level, self._amount.change(new.contrast)
+            level = self._amount.level
+            moves: list[Handling | Stock] = []
+            moves += [moved(Move.PUT_BACK if products > 0 else Move.PICK)] * abs(products)
+            self.present = level is not Level.EMPTY
+            changed = [Stock(self._zone, self._name, t, self.present, level)]
+            return moves + (changed if level is not before else [])
         present = ratio > 1 if told else not self.present
         if present == self.present:
             # Another product, or the same one laid differently: nothing left the facing.
             return []
         self.present = present
-        t = max(when[0], when[1] - _LEAVES_S)
-        sure = _SURE["changed"] + min(max(apart.levels, apart.structure), 0.5) * _SURE["clearly"]
-        sure += _SURE["told"] * told + _SURE["hand"] * hand
-        move, whose = Move.PUT_BACK if present else Move.PICK, self._whose if hand else None
-        return [
-            Handling(move, self._zone, self._name, t, min(1.0, round(sure, 3)), whose),
-            Stock(self._zone, self._name, t, present),
-        ]
+        move = Move.PUT_BACK if present else Move.PICK
+        return [moved(move), Stock(self._zone, self._name, t, present)]
 
+    def _is_same(self, apart: Apart) -> bool:
+        return apart.levels < self._same[0] and apart.structure < self._same[1]
 
-def _same(apart: Apart) -> bool:
-    return apart.levels < _SAME[0] and apart.structure < _SAME[1]
-
-
-def _changed(apart: Apart) -> bool:
-    return apart.levels >= _CHANGED[0] or apart.structure >= _CHANGED[1]
+    def _has_changed(self, apart: Apart) -> bool:
+        return apart.levels >= self._changed[0] or apart.structure >= self._changed[1]

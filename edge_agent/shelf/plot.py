@@ -93,11 +93,11 @@ class Plot:
 
     def apart(self) -> Apart:
         """How far what is seen now is from what was kept."""
-        old, new = self._kept, self._now
-        assert old is not None, "keep comes first"
-        assert new is not None, "see comes first"
-        ratio = np.median((new + _PEDESTAL) / (old + _PEDESTAL), axis=(0, 1)).clip(*_LIGHT)
-        expected = old * ratio.astype(np.float32)
+        assert self._kept is not None, "keep comes first"
+        assert self._now is not None, "see comes first"
+        new = self._now
+        ratio = np.median((new + _PEDESTAL) / (self._kept + _PEDESTAL), axis=(0, 1)).clip(*_LIGHT)
+        expected = self._kept * ratio.astype(np.float32)
         high, low = expected, expected
         if self._forgiving:
             high, low = cv2.dilate(expected, _NEAR), cv2.erode(expected, _NEAR)

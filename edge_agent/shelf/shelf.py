@@ -44,7 +44,9 @@ class Shelf:
         self._facings = {
             one.name: (
                 one,
-                FacingState(zone.name, one.name, one.polygon, eyes.plot(zone, one, size)),
+                FacingState(
+                    zone.name, one.name, one.polygon, eyes.plot(zone, one, size), one.holds
+                ),
             )
             for one in zone.facings
         }
