@@ -13,7 +13,7 @@ ifdef MODELS
 export SHELFLIGHT_MODELS := $(abspath $(MODELS))
 endif
 
-.PHONY: help setup run test check fmt replay accuracy bench lock
+.PHONY: help setup run test check fmt replay update-golden accuracy bench lock
 .DEFAULT_GOAL := help
 
 help: ## list what there is
@@ -45,8 +45,12 @@ fmt: setup ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-replay: setup ## the real recordings through the pipeline, beside what truly happens in them
+replay: setup ## the golden stories as they were told; real recordings where SHELFLIGHT_DATA is set
+	$(BIN)/python -m edge_agent golden tests/golden/*/
 	$(BIN)/python -m pytest -v tests/test_replay.py
+
+update-golden: setup ## show what the golden stories tell otherwise now, and take it as expected
+	$(BIN)/python -m edge_agent golden tests/golden/*/ --update
 
 accuracy: setup ## 100 rendered shops (SEEDS=8001-8100) and the real clips against their truth
 	$(BIN)/python -m models evaluate accuracy --seeds $(or $(SEEDS),8001-8100) --workers $(or $(WORKERS),2) \
