@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 
 from edge_agent.geometry import Polygon
-from edge_agent.observations import Handling, Level, Move, Stock
+from edge_agent.observations import Handling, Move, Stock
 from edge_agent.shelf.amount import Amount
 from edge_agent.shelf.patch import Pixels
 from edge_agent.shelf.plot import Apart, Plot
@@ -156,29 +156,23 @@ class FacingState:
     ) -> list[Handling | Stock]:
         ratio = new.contrast / max(old.contrast, 1e-6)
         told = max(ratio, 1 / max(ratio, 1e-6)) >= _FULLER
+        if self._amount is not None and self.present is not None:
+            before, products = self._amount.level, self._amount.change(new.contrast)
+            present, changed = self._amount.left > 0, self._amount.level is not before
+        else:
+            present = ratio > 1 if told else not self.present
+            changed = present != self.present
+            # Unchanged: another product, or the same one laid differently.
+            products = (1 if present else -1) * changed
+        self.present = present
         t = max(when[0], when[1] - _LEAVES_S)
         sure = _SURE["changed"] + min(max(apart.levels, apart.structure), 0.5) * _SURE["clearly"]
         sure += _SURE["told"] * told + _SURE["hand"] * hand
-        confidence, whose = min(1.0, round(sure, 3)), self._whose if hand else None
-
-        def moved(move: Move) -> Handling:
-            return Handling(move, self._zone, self._name, t, confidence, whose)
-
-        if self._amount is not None and self.present is not None:
-            before, products = self._amount.level, self._amount.change(new.contrast)
-            level = self._amount.level
-            moves: list[Handling | Stock] = []
-            moves += [moved(Move.PUT_BACK if products > 0 else Move.PICK)] * abs(products)
-            self.present = level is not Level.EMPTY
-            changed = [Stock(self._zone, self._name, t, self.present, level)]
-            return moves + (changed if level is not before else [])
-        present = ratio > 1 if told else not self.present
-        if present == self.present:
-            # Another product, or the same one laid differently: nothing left the facing.
-            return []
-        self.present = present
-        move = Move.PUT_BACK if present else Move.PICK
-        return [moved(move), Stock(self._zone, self._name, t, present)]
+        move, whose = Move.PUT_BACK if products > 0 else Move.PICK, self._whose if hand else None
+        one = Handling(move, self._zone, self._name, t, min(1.0, round(sure, 3)), whose)
+        level = None if self._amount is None else self._amount.level
+        stock = Stock(self._zone, self._name, t, present, level)
+        return [one] * abs(products) + [stock] * changed
 
     def _is_same(self, apart: Apart) -> bool:
         return apart.levels < self._same[0] and apart.structure < self._same[1]
