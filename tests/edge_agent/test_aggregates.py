@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge_agent.aggregates import Aggregates, Epoch
 from edge_agent.config import Facing, Thresholds, Zone
 from edge_agent.geometry import Polygon
-from edge_agent.observations import Censored, Evidence, Handling, Move, Reach, Stock, Visit
+from edge_agent.observations import Censored, Doings, Evidence, Handling, Move, Reach, Stock, Visit
 from edge_agent.records import Quality
 
 BOARD = Polygon(((0.1, 0.1), (0.2, 0.1), (0.2, 0.2)))
@@ -53,7 +53,7 @@ def test_hands_count_where_there_is_a_shelf_and_a_reach_makes_a_visit_engaged():
     counting = aggregates(zones=(SHELVED, SHELF))
     run(counting, 0, 130)
     counting.add(
-        [Visit("table", 0, 6, reaches=2), Visit("table", 0, 7)],
+        [Visit("table", 0, 6, did=Doings(reaches=2)), Visit("table", 0, 7)],
         [
             Reach("table", "A", 58, 59, Evidence.BOTH),
             Reach("table", None, 59, 61, Evidence.WRIST),
