@@ -67,8 +67,8 @@ def _counts(path: Path) -> Endpoint:
             rows = ([row[name] for name in found.columns] for row in found.rows)
             text = "".join(csv_chunks(found.columns, rows))
             return Response(text, media_type="text/csv", headers=headers)
-        rows = [_opened(row) for row in found.rows]
-        return _json({_member(question): rows, "next": cursor}, headers=headers)
+        told = [_opened(row) for row in found.rows]
+        return _json({_member(question): told, "next": cursor}, headers=headers)
 
     return answer
 
