@@ -25,6 +25,8 @@ SETTLE_S = 1.0
 # Where floors adjoin, jitter must not make one stay into many: a neighbour takes over a visit only
 # after so long (or the zone's gap_s) without a sight on the floor before.
 TAKEOVER_S = 1.0
+# Who served is remembered unseen for longer than any tracker looks for a lost track.
+SERVED_S = 60.0
 # Gaps are differences of times of day: the last bits are not to decide.
 EPSILON_S = 1e-6
 # A new track continues a vanished one's visit when it begins this near, in box widths sideways and
@@ -266,7 +268,8 @@ class Floors:
                 stay.see(Sight.EXPIRED)
                 if stay.state is State.OUTSIDE:
                     del person.stays[name]
-            if not person.stays and (person.last is None or t - person.last.t > self._gap_s):
+            kept_s = SERVED_S if person.served else self._gap_s
+            if not person.stays and (person.last is None or t - person.last.t > kept_s):
                 del self._people[identity]
         return over
 
