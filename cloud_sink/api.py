@@ -22,7 +22,7 @@ from cloud_sink.csv_text import csv_chunks
 from cloud_sink.errors import QueryError, SinkError
 from cloud_sink.metrics import Metrics
 from cloud_sink.questions import Question, encode_cursor, parse_question
-from cloud_sink.tables import reading
+from cloud_sink.tables import JSON_COLUMNS, reading
 
 _log = logging.getLogger("cloud_sink")
 
@@ -67,7 +67,8 @@ def _counts(path: Path) -> Endpoint:
             rows = ([row[name] for name in found.columns] for row in found.rows)
             text = "".join(csv_chunks(found.columns, rows))
             return Response(text, media_type="text/csv", headers=headers)
-        return _json({_member(question): found.rows, "next": cursor}, headers=headers)
+        told = [_opened(row) for row in found.rows]
+        return _json({_member(question): told, "next": cursor}, headers=headers)
 
     return answer
 
@@ -103,6 +104,12 @@ def _metrics(metrics: Metrics) -> Endpoint:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return answer
+
+
+def _opened(row: counts.Row) -> counts.Row:
+    """The same with what is stored as JSON in its place, not as a text."""
+    texts = {name: row[name] for name in JSON_COLUMNS if row.get(name) is not None}
+    return {**row, **{name: orjson.Fragment(text) for name, text in texts.items()}}
 
 
 def _once(request: Request) -> dict[str, str]:

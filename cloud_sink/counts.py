@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cloud_sink.questions import By, Cursor, Question
+from cloud_sink.tables import (
+    ESTIMATE_COLUMNS,
+    ESTIMATED,
+    LATER_COLUMNS,
+    STAFF_COLUMNS,
+)
 
 _PLACE = ("tenant", "store", "unit", "zone")
 RULES = ("stop_s", "engage_s", "gap_s", "k", "definitions_version")
@@ -16,10 +23,19 @@ SUMS = (
     "observed_s", "pass_bys", "stops", "engaged", "reaches", "picks", "put_backs",
     "dwell_s", "bridged_s", "censored", "censored_dwell_s", "merged",
 )  # fmt: skip
-WINDOW = (*_PLACE, "start", "length_s", "clock", *SUMS, *RULES, "boot", "seq")
+# Later columns come last: who reads CSV by position goes on reading it.
+WINDOW = (*_PLACE, "start", "length_s", "clock", *SUMS, *RULES, "boot", "seq", *LATER_COLUMNS)
+LATER_SUMS = ("reached", "empty_handed", "abstained", *STAFF_COLUMNS)
 # Sums never mix clocks, nor counts that were made by different rules.
 _GROUP = (*_PLACE, "clock", *RULES)
-_RATES = ("stop_rate", "engagement_rate", "mean_dwell_s")
+_RATES = ("stop_rate", "engagement_rate", "mean_dwell_s", "reach_rate")
+# Squares are roots again in Python: SQLite is not always built with mathematics.
+_ESTIMATES = [
+    f"SUM({name}_best) AS {name}_best, "
+    f"SUM(({name}_best - {name}_low) * ({name}_best - {name}_low)) AS {name}_down, "
+    f"SUM(({name}_high - {name}_best) * ({name}_high - {name}_best)) AS {name}_up"
+    for name in ESTIMATED
+]
 
 Row = dict[str, Any]
 
@@ -30,7 +46,8 @@ class Answer:
 
     Args:
         columns: the names in order, the same for each row.
-        rows: the values by name; None is what was never measured or cannot be told.
+        rows: the values by name; None is what was never measured or cannot be told. Histograms
+            and facings are JSON texts.
         last: the order key of the last row if there is more, else None.
     """
 
@@ -87,11 +104,13 @@ def _sums(db: sqlite3.Connection, question: Question) -> Answer:
         values = [*values, *question.after]
     tail.append(f"ORDER BY {', '.join(key)} LIMIT ?")
     # SUM leaves NULL out and is NULL where nothing was measured: never 0 for that.
-    columns = [*hour, *_GROUP, "count(*) AS windows", *(f"SUM({name}) AS {name}" for name in SUMS)]
+    sums = [f"SUM({name}) AS {name}" for name in (*SUMS, *LATER_SUMS)]
+    columns = [*hour, *_GROUP, "count(*) AS windows", *sums, *_ESTIMATES]
     rows = _rows(db.execute(_select(columns, where, tail), [*values, question.limit + 1]))
     for row in rows:
-        row.update(_rates(row))
-    return _page((*key, "windows", *SUMS, *_RATES), rows, question.limit, key)
+        row.update(_rates(row) | _estimates(row))
+    names = (*key, "windows", *SUMS, *_RATES, *LATER_SUMS, *ESTIMATE_COLUMNS)
+    return _page(names, rows, question.limit, key)
 
 
 def _where(question: Question) -> tuple[list[str], list[float | str]]:
@@ -123,9 +142,21 @@ def _page(columns: Sequence[str], rows: list[Row], limit: int, key: Sequence[str
 
 def _rates(row: Row) -> Row:
     """By the contract's words; None where there is nothing to divide by."""
-    uncut = row["pass_bys"] - row["censored"]
+    uncut, reached = row["pass_bys"] - row["censored"], row["reached"]
     return {
         "stop_rate": row["stops"] / row["pass_bys"] if row["pass_bys"] else None,
         "engagement_rate": row["engaged"] / row["pass_bys"] if row["pass_bys"] else None,
         "mean_dwell_s": row["dwell_s"] / uncut if uncut > 0 else None,
+        "reach_rate": reached / row["stops"] if reached is not None and row["stops"] else None,
     }
+
+
+def _estimates(row: Row) -> Row:
+    """As `records` merges windows: what is most likely adds up, half widths add as squares do."""
+    told: Row = dict.fromkeys(ESTIMATE_COLUMNS)
+    for name in ESTIMATED:
+        best, down, up = (row[f"{name}_{end}"] for end in ("best", "down", "up"))
+        if best is not None:
+            low, high = max(0.0, best - math.sqrt(down)), best + math.sqrt(up)
+            told |= {f"{name}_low": low, f"{name}_best": best, f"{name}_high": high}
+    return told

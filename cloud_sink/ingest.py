@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -13,7 +13,7 @@ import orjson
 
 from cloud_sink.schema import Check
 from edge_agent.errors import RecordError
-from edge_agent.records import MAX_PAYLOAD_BYTES, VERSION, Definitions, Quality, Window, is_name
+from edge_agent.records import EDGES, MAX_PAYLOAD_BYTES, VERSION, Window, is_name, window_of
 
 # The largest integer that every JSON reader and SQLite hold exactly (RFC 8259, section 6).
 _MAX_INTEGER = 2**53 - 1
@@ -21,7 +21,7 @@ _BOOT = re.compile(r"[0-9a-f]{16}")
 _TOPIC_LEVELS = 6
 # Topics whose parts are remembered; a fleet's own fit in.
 _MAX_TOPICS = 8192
-_WHOLE = ("pass_bys", "stops", "engaged", "reaches", "picks", "put_backs", "censored", "merged")
+_COUNTS = ("pass_bys", "stops", "engaged", "reaches", "picks", "put_backs")
 
 
 class Reason(Enum):
@@ -211,12 +211,25 @@ def _counts(message: Any, key: Key | None) -> Outcome:
 
 def _window(known: dict[str, Any]) -> Window:
     """Raises RecordError where numbers contradict each other: a schema cannot say that."""
-    rules = Definitions(**known["definitions"])
-    window = Window(**{**known, "clock": Quality(known["clock"]), "definitions": rules})
-    whole = [getattr(window, name) for name in _WHOLE]
-    if any(type(value) is not int or value > _MAX_INTEGER for value in whole if value is not None):
+    window = window_of(known)
+    if not all(type(value) is int and value <= _MAX_INTEGER for value in _whole(window)):
         raise RecordError("window: a count is not an integer below 2^53")
     return window
+
+
+def _whole(window: Window) -> Iterator[Any]:
+    """What must be a whole number of it, where it is told at all."""
+    yield from _told(window, *_COUNTS, "censored", "merged", "reached", "empty_handed", "abstained")
+    yield from _told(window.staff, *_COUNTS, "reached", "empty_handed")
+    for buckets in _told(window.histograms, *EDGES):
+        yield from buckets
+    for facing in window.facings or ():
+        yield from _told(facing, "reaches", "picks", "put_backs")
+
+
+def _told(value: object, *names: str) -> list[Any]:
+    known = [] if value is None else [getattr(value, name) for name in names]
+    return [one for one in known if one is not None]
 
 
 def _against_held(outcome: Outcome, payload: bytes, held: Held) -> Outcome:

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import asdict
+from typing import Any
+
+import orjson
 
 from cloud_sink.ingest import Accepted, Address, Arrival, DeadLetter, Key, StateSeen
+from cloud_sink.tables import ESTIMATED, JSON_COLUMNS, LATER_COLUMNS, RULE_COLUMNS, WINDOW_COLUMNS
 from edge_agent.records import MAX_PAYLOAD_BYTES, Window
 
+_COLUMNS = (
+    "tenant", "store", "unit", "boot", "seq", *WINDOW_COLUMNS, *RULE_COLUMNS, *LATER_COLUMNS,
+)  # fmt: skip
+_INSERT_WINDOW = " ".join(
+    [
+        "INSERT INTO windows (",
+        ", ".join(_COLUMNS),
+        ") VALUES (",
+        ", ".join("?" * len(_COLUMNS)),
+        ")",
+    ]
+)
 # Of a dead letter's topic, characters: a sound one is shorter.
 _TOPIC_KEPT = 300
 
@@ -48,9 +65,7 @@ class Rows:
             "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, arrival.at, arrival.payload)
         )
         self._db.executemany(
-            "INSERT INTO windows VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-            " ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*row, *_columns(window)) for window in outcome.windows],
+            _INSERT_WINDOW, [(*row, *_columns(window)) for window in outcome.windows]
         )
 
     def put_aside(self, arrival: Arrival, letter: DeadLetter) -> None:
@@ -134,12 +149,33 @@ def _row(key: Key) -> Row:
 
 
 def _columns(window: Window) -> tuple[object, ...]:
-    """In the order of `tables.WINDOW_COLUMNS` and `tables.RULE_COLUMNS`."""
-    rules = window.definitions
+    """In the order of the columns of `tables`: windows, rules, later."""
+    rules, later = window.definitions, _later(window)
     return (
         window.zone, window.start, window.length_s, window.observed_s, window.clock.value,
         window.pass_bys, window.stops, window.engaged,
         window.reaches, window.picks, window.put_backs,
         window.dwell_s, window.bridged_s, window.censored, window.censored_dwell_s, window.merged,
         rules.stop_s, rules.engage_s, rules.gap_s, rules.k, rules.version,
+        *(later.get(name) for name in LATER_COLUMNS),
     )  # fmt: skip
+
+
+def _later(window: Window) -> dict[str, Any]:
+    """By column; what is missing was not told."""
+    known: dict[str, Any] = {
+        "reached": window.reached,
+        "empty_handed": window.empty_handed,
+        "abstained": window.abstained,
+    }
+    known |= _prefixed("staff", window.staff)
+    for name in ESTIMATED:
+        known |= _prefixed(name, getattr(window.estimates, name, None))
+    for name in JSON_COLUMNS:
+        value = getattr(window, name)
+        known[name] = None if value is None else orjson.dumps(value).decode()
+    return known
+
+
+def _prefixed(prefix: str, value: Any) -> dict[str, Any]:
+    return {} if value is None else {f"{prefix}_{k}": v for k, v in asdict(value).items()}

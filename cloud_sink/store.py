@@ -30,7 +30,7 @@ from cloud_sink.rows import Rows
 from cloud_sink.schema import Check
 from edge_agent.records import Receipt
 
-# Each holds at most records.MAX_PAYLOAD_BYTES, so 640 MB at the very worst.
+# Each holds at most records.MAX_PAYLOAD_BYTES, so 1.3 GB at the very worst.
 MAX_DEAD_LETTERS = 10_000
 # Boots whose spans are kept in memory (about 1 KB each); others are read when they speak again.
 _MAX_BOOTS = 20_000

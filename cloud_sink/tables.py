@@ -11,7 +11,7 @@ from cloud_sink.errors import StoreError, UsageError
 
 # "SFLT": tells our file from any other SQLite database (pragma application_id).
 _APPLICATION_ID = 0x53464C54
-_VERSION = 1
+_VERSION = 2
 # A reader waits so long for the writer's checkpoint, seconds.
 _BUSY_S = 5.0
 
@@ -21,6 +21,18 @@ WINDOW_COLUMNS = (
     "dwell_s", "bridged_s", "censored", "censored_dwell_s", "merged",
 )  # fmt: skip
 RULE_COLUMNS = ("stop_s", "engage_s", "gap_s", "k", "definitions_version")
+# What windows tell since definitions version 3, null in those of older units.
+STAFF_COLUMNS = (
+    "staff_pass_bys", "staff_stops", "staff_engaged", "staff_dwell_s", "staff_reached",
+    "staff_reaches", "staff_picks", "staff_put_backs", "staff_empty_handed",
+)  # fmt: skip
+ESTIMATED = ("reaches", "picks", "put_backs")
+ESTIMATE_COLUMNS = tuple(f"{name}_{end}" for name in ESTIMATED for end in ("low", "best", "high"))
+# JSON as the unit wrote it: nothing is summed over these.
+JSON_COLUMNS = ("histograms", "facings")
+LATER_COLUMNS = (
+    "reached", "empty_handed", "abstained", *STAFF_COLUMNS, *ESTIMATE_COLUMNS, *JSON_COLUMNS,
+)  # fmt: skip
 
 _SCRIPT = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -64,8 +76,30 @@ CREATE INDEX dead_letters_by_row ON dead_letters (tenant, store, unit, boot, seq
     WHERE seq IS NOT NULL;
 CREATE TABLE dead_counts (reason TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_VERSION};
+PRAGMA user_version = 1;
 """
+
+
+def _kind(column: str) -> str:
+    if column in JSON_COLUMNS:
+        return "TEXT"
+    return "REAL" if column in ESTIMATE_COLUMNS or column.endswith("_s") else "INTEGER"
+
+
+# From each store version to the next; a new file is made as the first one and goes the same way.
+_STEPS = {
+    0: _SCRIPT,
+    1: "".join(f"ALTER TABLE windows ADD COLUMN {name} {_kind(name)};" for name in LATER_COLUMNS)
+    + "PRAGMA user_version = 2;",
+}
+# A reader changes nothing: to it a file of the first version looks as if it had been brought up.
+_AS_IF = " ".join(
+    [
+        "CREATE TEMP VIEW windows AS SELECT *,",
+        ", ".join(f"NULL AS {name}" for name in LATER_COLUMNS),
+        "FROM main.windows",
+    ]
+)
 
 
 def database_path(text: str) -> Path:
@@ -83,7 +117,7 @@ def database_path(text: str) -> Path:
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open the file for the one writer, making the tables if it is new.
+    """Open the file for the one writer, making the tables or bringing them up to date.
 
     Raises:
         UsageError: it is not a database of this sink, or of a newer one; its folder is missing.
@@ -96,8 +130,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
         _check(db, path, may_be_new=True)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        if not db.execute("PRAGMA user_version").fetchone()[0]:
-            db.executescript(f"BEGIN IMMEDIATE;{_SCRIPT}COMMIT;")
+        for version in range(_version(db), _VERSION):
+            db.executescript(f"BEGIN IMMEDIATE;{_STEPS[version]}COMMIT;")
     return db
 
 
@@ -113,9 +147,11 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     with _named(path):
         db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S)
         try:
-            _check(db, path, may_be_new=False)
-            db.execute("PRAGMA query_only = ON")
             db.execute("BEGIN")
+            _check(db, path, may_be_new=False)
+            if _version(db) < _VERSION:
+                db.execute(_AS_IF)
+            db.execute("PRAGMA query_only = ON")
             yield db
         finally:
             db.close()
@@ -134,15 +170,19 @@ def _named(path: Path) -> Iterator[None]:
         raise UsageError(f"--db {path}: {error}; name another file or restore it") from None
 
 
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
 def _check(db: sqlite3.Connection, path: Path, *, may_be_new: bool) -> None:
     application = db.execute("PRAGMA application_id").fetchone()[0]
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(db)
     empty = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if empty and application == version == 0 and may_be_new:
         return
     if application != _APPLICATION_ID:
         raise UsageError(f"--db {path}: not a database of this sink; name another file")
-    if version != _VERSION:
+    if not 1 <= version <= _VERSION:
         raise UsageError(
             f"--db {path}: made by a sink of store version {version}, this one reads {_VERSION}"
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from datetime import datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 # adjtimex(2): the return value TIME_ERROR means that the kernel's clock is not synchronized,
 # whichever daemon (timesyncd, chrony, ntpd) looks after it.
@@ -52,6 +54,17 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+
+def time_of_day(wall_s: float, timezone: str) -> float:
+    """What the clocks of a place show, as seconds since midnight.
+
+    Args:
+        wall_s: seconds since 1970-01-01 UTC.
+        timezone: by name, e.g. Asia/Seoul.
+    """
+    there = datetime.fromtimestamp(wall_s, ZoneInfo(timezone))
+    return there.hour * 3600 + there.minute * 60 + there.second + there.microsecond / 1e6
 
 
 def process_age() -> float:

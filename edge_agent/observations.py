@@ -7,7 +7,7 @@ own monotonic clock (0 = a recording's first frame).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -138,38 +138,6 @@ class Censored(Enum):
         return cls.RIGHT if right else cls.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One stay of one person on a zone's floor.
-
-    Args:
-        zone: the zone's name.
-        enter_s: first second seen on the floor.
-        leave_s: last second seen on the floor.
-        bridged_s: seconds within that in which the person was not seen there.
-        censored: which ends were cut off.
-        staff: True where behaviour or place says that this is no customer.
-        reaches: how often the person's hands reached past the zone's shelf plane meanwhile.
-    """
-
-    zone: str
-    enter_s: float
-    leave_s: float
-    bridged_s: float = 0.0
-    censored: Censored = Censored.NONE
-    staff: bool = False
-    reaches: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.bridged_s <= self.leave_s - self.enter_s + 1e-9:
-            raise ValueError(f"bridged_s lies inside the visit: {self}")
-
-    @property
-    def dwell_s(self) -> float:
-        """Seconds from first to last seen."""
-        return self.leave_s - self.enter_s
-
-
 class Evidence(Enum):
     """Which witness saw a hand past the plane of a shelf."""
 
@@ -227,6 +195,127 @@ class Handling:
     track: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Doings:
+    """What one person's hands did at one zone during one visit.
+
+    Times are the source's, as the events'.
+
+    Args:
+        reaches, picks, put_backs: how many.
+        switches: how often a reach went to another known facing than the one before.
+        first_s: start of the first reach; None = none.
+        at: the known facing reached last.
+        kept: facing and time of each pick that was not put back there, in the order told.
+    """
+
+    reaches: int = 0
+    picks: int = 0
+    put_backs: int = 0
+    switches: int = 0
+    first_s: float | None = None
+    at: str | None = None
+    kept: tuple[tuple[str, float], ...] = ()
+
+    def add(self, event: Reach | Handling) -> Doings:
+        """The same with one more thing done."""
+        if isinstance(event, Reach):
+            return self._reached(event)
+        if event.move is Move.PICK:
+            return replace(self, picks=self.picks + 1, kept=(*self.kept, (event.facing, event.t_s)))
+        return replace(self, put_backs=self.put_backs + 1, kept=_without(self.kept, event.facing))
+
+    @property
+    def chosen_s(self) -> float | None:
+        """When the last product was taken that was not put back; None = none was."""
+        return max((t for _, t in self.kept), default=None)
+
+    def _reached(self, reach: Reach) -> Doings:
+        known = reach.facing is not None
+        switched = known and self.at is not None and reach.facing != self.at
+        return replace(
+            self,
+            reaches=self.reaches + 1,
+            switches=self.switches + switched,
+            first_s=reach.start_s if self.first_s is None else min(self.first_s, reach.start_s),
+            at=reach.facing if known else self.at,
+        )
+
+
+def _without(kept: tuple[tuple[str, float], ...], facing: str) -> tuple[tuple[str, float], ...]:
+    """The picks without the latest one at a facing, which is what came back."""
+    for place in range(len(kept) - 1, -1, -1):
+        if kept[place][0] == facing:
+            return kept[:place] + kept[place + 1 :]
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One stay of one person on a zone's floor.
+
+    Args:
+        zone: the zone's name.
+        enter_s: first second seen on the floor.
+        leave_s: last second seen on the floor.
+        bridged_s: seconds within that in which the person was not seen there.
+        censored: which ends were cut off.
+        staff: True where behaviour or place says that this is no customer.
+        did: what the person's hands did at the zone's shelf meanwhile.
+    """
+
+    zone: str
+    enter_s: float
+    leave_s: float
+    bridged_s: float = 0.0
+    censored: Censored = Censored.NONE
+    staff: bool = False
+    did: Doings = field(default_factory=Doings)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.bridged_s <= self.leave_s - self.enter_s + 1e-9:
+            raise ValueError(f"bridged_s lies inside the visit: {self}")
+
+    @property
+    def dwell_s(self) -> float:
+        """Seconds from first to last seen."""
+        return self.leave_s - self.enter_s
+
+    @property
+    def reaches(self) -> int:
+        """How often the person's hands reached past the zone's shelf plane."""
+        return self.did.reaches
+
+    @property
+    def picks(self) -> int:
+        """Products that the person took."""
+        return self.did.picks
+
+    @property
+    def put_backs(self) -> int:
+        """Products that the person laid back."""
+        return self.did.put_backs
+
+    @property
+    def switches(self) -> int:
+        """Changes from one known facing to another."""
+        return self.did.switches
+
+    @property
+    def first_reach_s(self) -> float | None:
+        """Seconds from the start of the visit to that of its first reach; None = none."""
+        return self._after_enter(self.did.first_s)
+
+    @property
+    def chose_s(self) -> float | None:
+        """Seconds from the start of the visit to the last pick that was kept; None = none was."""
+        return self._after_enter(self.did.chosen_s)
+
+    def _after_enter(self, t: float | None) -> float | None:
+        # A hand can be at the shelf a moment before the feet are on the floor.
+        return None if t is None else max(0.0, t - self.enter_s)
+
+
 class Level(Enum):
     """How much of its product a facing holds that can hold several."""
 
@@ -253,4 +342,18 @@ class Stock:
     level: Level | None = None
 
 
-ShelfEvent = Reach | Handling | Stock
+@dataclass(frozen=True, slots=True)
+class Abstained:
+    """A facing changed, and nothing that was seen says why: no pick and no put-back is told.
+
+    Args:
+        zone, facing: where.
+        t_s: when the change was seen.
+    """
+
+    zone: str
+    facing: str
+    t_s: float
+
+
+ShelfEvent = Reach | Handling | Stock | Abstained

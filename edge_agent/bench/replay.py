@@ -20,7 +20,7 @@ from edge_agent.clock import SystemClock
 from edge_agent.config import Site, load_site
 from edge_agent.errors import InputError
 from edge_agent.journal import RecordsFile
-from edge_agent.observations import Handling, Reach, ShelfEvent, Stock, Visit
+from edge_agent.observations import Abstained, Handling, Reach, ShelfEvent, Stock, Visit
 from edge_agent.pipeline import Pipeline, build_pipeline, with_clip
 from edge_agent.records import Counts
 
@@ -123,7 +123,7 @@ class Log:
         for event in events:
             self.visits += isinstance(event, Visit)
             self.reaches += isinstance(event, Reach)
-            if self._events is not None:
+            if self._events is not None and not isinstance(event, Abstained):
                 self._events.write(json.dumps(as_event(event)) + "\n")
         for batch in batches:
             self.messages += 1
@@ -138,7 +138,7 @@ def _writable(path: Path) -> TextIO:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def as_event(event: Visit | ShelfEvent) -> dict[str, object]:
+def as_event(event: Visit | Reach | Handling | Stock) -> dict[str, object]:
     """An event as a line of events.jsonl (bench only: it never leaves a unit)."""
     if isinstance(event, Visit):
         return {

@@ -2,7 +2,9 @@
 
 from edge_agent.config.parse import load_site, parse_site, read_yaml
 from edge_agent.config.site import (
+    MAX_FACINGS,
     MAX_FPS,
+    MAX_ZONES,
     MIN_FPS,
     Anchor,
     Broker,
@@ -10,11 +12,13 @@ from edge_agent.config.site import (
     CameraConfig,
     Facing,
     ModelsConfig,
+    OpeningHours,
     OutboxConfig,
     Privacy,
     RuntimeConfig,
     Site,
     Source,
+    StaffRules,
     Tflite,
     Thresholds,
     UnitConfig,
@@ -23,7 +27,9 @@ from edge_agent.config.site import (
 )
 
 __all__ = [
+    "MAX_FACINGS",
     "MAX_FPS",
+    "MAX_ZONES",
     "MIN_FPS",
     "Anchor",
     "Broker",
@@ -31,11 +37,13 @@ __all__ = [
     "CameraConfig",
     "Facing",
     "ModelsConfig",
+    "OpeningHours",
     "OutboxConfig",
     "Privacy",
     "RuntimeConfig",
     "Site",
     "Source",
+    "StaffRules",
     "Tflite",
     "Thresholds",
     "UnitConfig",

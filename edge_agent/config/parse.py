@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import yaml
 from edge_agent.config.section import Section
 from edge_agent.config.site import (
     MAX_EVERY,
+    MAX_FACINGS,
     MAX_FPS,
     MAX_ZONES,
     MIN_FPS,
@@ -21,11 +23,13 @@ from edge_agent.config.site import (
     CameraConfig,
     Facing,
     ModelsConfig,
+    OpeningHours,
     OutboxConfig,
     Privacy,
     RuntimeConfig,
     Site,
     Source,
+    StaffRules,
     Tflite,
     Thresholds,
     UnitConfig,
@@ -37,6 +41,7 @@ from edge_agent.geometry import Polygon
 
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _PROTOCOLS = {"5": 5, "5.0": 5, "3.1.1": 3}
+_HOURS = re.compile(r"(\d\d):([0-5]\d)\s*-\s*(\d\d):([0-5]\d)")
 _WHOLE_FRAME = Polygon(((0, 0), (1, 0), (1, 1), (0, 1)))
 
 
@@ -87,6 +92,7 @@ def parse_site(values: Any, source: str, base: Path) -> Site:
         budget=_budget(root.section("budget")),
         zones=tuple(_zone(section, thresholds) for section in root.sections("zones")),
         thresholds=thresholds,
+        staff=_staff(root.section("staff")),
         privacy=_privacy(root.section("privacy")),
         uplink=_uplink(root.section("uplink"), base),
         outbox=_outbox(root.section("outbox")),
@@ -95,6 +101,10 @@ def parse_site(values: Any, source: str, base: Path) -> Site:
         root.mistake("zones", "is missing; at least one zone with a name and a floor or a shelf")
     if len(site.zones) > MAX_ZONES:
         root.mistake("zones", f"are {len(site.zones)}; at most {MAX_ZONES} are allowed")
+    facings = sum(len(zone.facings) for zone in site.zones)
+    if facings > MAX_FACINGS:
+        text = f"have {facings} facings together; at most {MAX_FACINGS} are allowed in a unit"
+        root.mistake("zones", text)
     names = [zone.name for zone in site.zones]
     for name in sorted({name for name in names if names.count(name) > 1}):
         root.mistake("zones", f"two zones are called {name!r}; each needs a name of its own")
@@ -174,7 +184,10 @@ def _zone(section: Section, thresholds: Thresholds) -> Zone:
         shelf=section.polygon("shelf"),
         facings=facings,
         thresholds=_thresholds(section.section("thresholds"), thresholds),
+        staff=section.flag("staff", False),
     )
+    if zone.staff and zone.floor is None:
+        section.mistake("staff", "is true, but the zone has no floor where staff could stand")
     names = [facing.name for facing in facings]
     for name in sorted({name for name in names if names.count(name) > 1}):
         section.mistake("facings", f"two facings are called {name!r}; each needs its own name")
@@ -187,8 +200,8 @@ def _facing(section: Section) -> Facing:
         name=section.name("name", None),
         # A facing without a place cannot be looked at: a whole-frame stand-in keeps reading on.
         polygon=section.polygon("polygon") or _WHOLE_FRAME,
-        brand=section.text("brand"),
-        product=section.text("product"),
+        brand=section.optional_name("brand"),
+        product=section.optional_name("product"),
         holds=section.whole("holds", 1, 1, 100),
     )
     if not section.given("polygon"):
@@ -205,6 +218,16 @@ def _thresholds(section: Section, inherited: Thresholds) -> Thresholds:
     )
     section.close()
     return thresholds
+
+
+def _staff(section: Section) -> StaffRules:
+    rules = StaffRules(
+        open=section.parsed("open", None, _opening_hours),
+        dwell_s=section.optional_number("dwell_s", 1, 86_400),
+        put_backs=section.optional_whole("put_backs", 1, 1000),
+    )
+    section.close()
+    return rules
 
 
 def _privacy(section: Section) -> Privacy:
@@ -243,6 +266,15 @@ def _every(text: str) -> int | None:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_EVERY:
         raise ValueError(f"auto or a whole number 1..{MAX_EVERY} is allowed")
     return int(text)
+
+
+def _opening_hours(text: str) -> OpeningHours:
+    given = _HOURS.fullmatch(text)
+    hours = [] if given is None else [int(part) for part in given.groups()]
+    start, end = (60 * h + m for h, m in (hours[:2], hours[2:])) if hours else (0, 0)
+    if start == end or max(start, end) > 24 * 60:
+        raise ValueError("two times of day are allowed, opening and closing, e.g. 09:00-21:00")
+    return OpeningHours(60.0 * start, 60.0 * end)
 
 
 def _timezone(text: str) -> str:

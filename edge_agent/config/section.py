@@ -53,6 +53,10 @@ class Section:
             return float(value)
         return default
 
+    def optional_number(self, key: str, low: float, high: float) -> float | None:
+        """A number within low..high, or None where it is left out."""
+        return self.number(key, low, low, high) if self.given(key) else None
+
     def whole(self, key: str, default: int, low: int, high: int) -> int:
         """A whole number within low..high."""
         value = self._take(key)
@@ -97,6 +101,10 @@ class Section:
         else:
             return value
         return default or "unnamed"
+
+    def optional_name(self, key: str) -> str | None:
+        """A name as above, or None where it is left out."""
+        return self.name(key, None) if self.given(key) else None
 
     def choice(self, key: str, default: E) -> E:
         """One of an Enum's values."""

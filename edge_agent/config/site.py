@@ -12,8 +12,9 @@ from edge_agent.geometry import Polygon
 MIN_FPS, MAX_FPS = 0.2, 60.0
 # Frames between two looks of the detector that make sense at the highest rate.
 MAX_EVERY = 30
-# Rows of one message; 64 zones of long names are 30 KB of the 64 that a message may have.
-MAX_ZONES = 64
+# Rows of one message, and facings in all of them: what both come to fits into the 128 KiB that a
+# message may have, whatever their names and counts.
+MAX_ZONES, MAX_FACINGS = 64, 128
 
 
 class Source(Enum):
@@ -132,7 +133,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Facing:
-    """One product's place on a shelf."""
+    """One product's place on a shelf; its brand, a name as well, leaves the unit beside its own."""
 
     name: str
     polygon: Polygon
@@ -143,7 +144,10 @@ class Facing:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """One fixture: where shoppers stand, where hands go, what lies there."""
+    """One fixture: where shoppers stand, where hands go, what lies there.
+
+    With ``staff`` only staff stand there: who stood there for a stop is staff on every floor.
+    """
 
     name: str
     anchor: Anchor = Anchor.FEET
@@ -151,6 +155,36 @@ class Zone:
     shelf: Polygon | None = None
     facings: tuple[Facing, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
+    staff: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningHours:
+    """A shop's day, seconds since midnight of its own time; past midnight where ends are turned."""
+
+    start_s: float
+    end_s: float
+
+    def hold(self, day_s: float) -> bool:
+        """Whether the shop is open at that second of the day."""
+        if self.start_s < self.end_s:
+            return self.start_s <= day_s < self.end_s
+        return not self.end_s <= day_s < self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class StaffRules:
+    """What makes a visit one of staff; None = that does not.
+
+    Args:
+        open: begun outside of these hours.
+        dwell_s: at least so long.
+        put_backs: at least so many products put back, and more than were taken.
+    """
+
+    open: OpeningHours | None = None
+    dwell_s: float | None = None
+    put_backs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +253,7 @@ class Site:
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     zones: tuple[Zone, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
+    staff: StaffRules = field(default_factory=StaffRules)
     privacy: Privacy = field(default_factory=Privacy)
     uplink: UplinkConfig = field(default_factory=UplinkConfig)
     outbox: OutboxConfig = field(default_factory=OutboxConfig)

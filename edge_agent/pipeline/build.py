@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from edge_agent.aggregates import Aggregates, Epoch
+from edge_agent.clock import time_of_day
 from edge_agent.config import MAX_FPS, MIN_FPS, Site, Source
 from edge_agent.detector import build_detector
 from edge_agent.errors import InputError
@@ -17,9 +19,10 @@ from edge_agent.pipeline.near import Near
 from edge_agent.pipeline.runs import Runs
 from edge_agent.pipeline.schedule import MOST_APART_S, Schedule
 from edge_agent.pose import build_pose
+from edge_agent.records import Quality
 from edge_agent.shelf import Eyes, Shelves
 from edge_agent.tracker import Tracker, TrackerConfig
-from edge_agent.zones import Floors
+from edge_agent.zones import Floors, Staff
 
 
 def open_models(site: Site) -> Models:
@@ -69,11 +72,23 @@ def build_pipeline(
         near=Near(site.zones),
         tracker=lambda aspect: Tracker(TrackerConfig(aspect=aspect, lost_s=lost_s)),
         shelves=Shelves(site.zones, eyes),
-        floors=Floors(site.zones, interval_s),
+        floors=Floors(site.zones, interval_s, Staff(site.staff, opening(site, epoch))),
         aggregates=Aggregates(site.zones, site.privacy.window_s, frame_s, epoch),
         guard=Guard(lookout or Lookout(), Gate() if site.budget.gate else None),
         schedule=Schedule(site.budget, interval_s, lost_s),
     )
+
+
+def opening(site: Site, epoch: Epoch) -> Callable[[float], bool]:
+    """Whether the site's shop is open at a second of the source's clock.
+
+    Always, where no hours are given or the time of day is not known: a clock that is hours off
+    would make staff of a whole day's customers.
+    """
+    hours = site.staff.open
+    if hours is None or epoch.quality is not Quality.SYNCED:
+        return lambda _t: True
+    return lambda t: hours.hold(time_of_day(t + epoch.offset_s, site.unit.timezone))
 
 
 def with_clip(site: Site, clip: Path, fps: float | None, pace: float) -> Site:

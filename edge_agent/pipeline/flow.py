@@ -13,7 +13,7 @@ from edge_agent.aggregates import Aggregates, Batch
 from edge_agent.gate import Gate
 from edge_agent.geometry import Point
 from edge_agent.lookout import Lookout, Outlook
-from edge_agent.observations import Detections, Frame, Poses, Reach, ShelfEvent, Tracks, Visit
+from edge_agent.observations import Detections, Frame, Poses, ShelfEvent, Tracks, Visit
 from edge_agent.pipeline.between import coasted, nobody
 from edge_agent.pipeline.near import Near
 from edge_agent.pipeline.schedule import Schedule
@@ -230,14 +230,10 @@ class Pipeline:
         return Analysis(None, tracks, None, visits, events, batches)
 
     def _visits(self, tracks: Tracks, poses: Poses | None, events: list[ShelfEvent]) -> list[Visit]:
-        """Visits that are over, told which of them reached."""
-        self._tell(events)
-        return self._floors.update(tracks, poses)
-
-    def _tell(self, events: list[ShelfEvent]) -> None:
+        """Visits that are over, told what their hands did."""
         for event in events:
-            if isinstance(event, Reach) and event.track is not None:
-                self._floors.reached(event.zone, event.track)
+            self._floors.note(event)
+        return self._floors.update(tracks, poses)
 
     def _note(self, tracks: Tracks) -> None:
         """What the detector found, for the frames to come."""
@@ -253,9 +249,11 @@ class Pipeline:
 
     def _end(self) -> tuple[list[Visit], list[ShelfEvent]]:
         events = self._shelves.finish()
-        self._tell(events)
+        for event in events:
+            self._floors.note(event)
         visits = self._floors.finish()
         self._aggregates.add(visits, events)
+        self._aggregates.cut()
         self._schedule.restart()
         return visits, events
 

@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 
 from edge_agent.geometry import Polygon
-from edge_agent.observations import Handling, Move, Stock
+from edge_agent.observations import Abstained, Handling, Move, Stock
 from edge_agent.shelf.amount import Amount
 from edge_agent.shelf.patch import Pixels
 from edge_agent.shelf.plot import Apart, Plot
@@ -39,6 +39,7 @@ _SURE = {"changed": 0.4, "clearly": 0.6, "told": 0.2, "hand": 0.1}
 
 Span = tuple[float, float]
 """Start and end, seconds."""
+Told = Handling | Stock | Abstained
 
 
 class Before(Enum):
@@ -69,7 +70,6 @@ class FacingState:
     Attributes:
         box: float64 [4], x0 y0 x1 y1 around it, fractions of the frame.
         present: whether it holds its product; None = not known yet.
-        abstained: changes that nobody's hand explains.
     """
 
     def __init__(self, zone: str, name: str, polygon: Polygon, plot: Plot, holds: int = 1) -> None:
@@ -87,7 +87,6 @@ class FacingState:
         self._hand: Span | None = None
         self._whose: int | None = None
         self.present: bool | None = None
-        self.abstained = 0
 
     @property
     def contrast(self) -> float | None:
@@ -105,7 +104,7 @@ class FacingState:
         level = None if self._amount is None else self._amount.begin(present, self._known.contrast)
         return Stock(self._zone, self._name, self._known.t, present, level)
 
-    def look(self, t: float, picture: Pixels, before: Before) -> list[Handling | Stock]:
+    def look(self, t: float, picture: Pixels, before: Before) -> list[Told]:
         """Take one frame, BGR; returns what is now known."""
         clear = before is Before.NOTHING
         rested = self._rests(t, self._plot.see(picture))
@@ -140,20 +139,19 @@ class FacingState:
         self._plot.keep()
         return _Reading(self._plot.contrast(), self._rest_s)
 
-    def _settle(self, new: _Reading, apart: Apart) -> list[Handling | Stock]:
+    def _settle(self, new: _Reading, apart: Apart) -> list[Told]:
         old, when = self._known, self._hand or self._touched
         assert old is not None
         hand = self._hand is not None
         self._known, self._touched, self._hand = new, None, None
         if when is None and self._rest_s - self._near_s > _NEAR_S:
             # Nobody was there: the light, or the camera.
-            self.abstained += 1
-            return []
+            return [Abstained(self._zone, self._name, new.t)]
         return self._handled(old, new, apart, when or (new.t, new.t), hand)
 
     def _handled(
         self, old: _Reading, new: _Reading, apart: Apart, when: Span, hand: bool
-    ) -> list[Handling | Stock]:
+    ) -> list[Told]:
         ratio = new.contrast / max(old.contrast, 1e-6)
         told = max(ratio, 1 / max(ratio, 1e-6)) >= _FULLER
         if self._amount is not None and self.present is not None:
@@ -172,7 +170,8 @@ class FacingState:
         one = Handling(move, self._zone, self._name, t, min(1.0, round(sure, 3)), whose)
         level = None if self._amount is None else self._amount.level
         stock = Stock(self._zone, self._name, t, present, level)
-        return [one] * abs(products) + [stock] * changed
+        moves: list[Told] = [one] * abs(products)
+        return moves + [stock] * changed
 
     def _is_same(self, apart: Apart) -> bool:
         return apart.levels < self._same[0] and apart.structure < self._same[1]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge_agent.config import Anchor, Zone
 from edge_agent.geometry import Point, Polygon
-from edge_agent.observations import Poses, Tracks, Visit
+from edge_agent.observations import Handling, Poses, Reach, ShelfEvent, Tracks, Visit
 from edge_agent.zones.anchor import anchor_point, keypoints_by_id
 from edge_agent.zones.presence import VISITING, Presence, Sight, State
+from edge_agent.zones.staff import Staff
 
 # Hysteresis in space: who is on a floor stays on it until the anchor is this share of the box's
 # height outside. Detector boxes jitter by 1 to 3 % of their height from frame to frame.
@@ -24,6 +25,8 @@ SETTLE_S = 1.0
 # Where floors adjoin, jitter must not make one stay into many: a neighbour takes over a visit only
 # after so long (or the zone's gap_s) without a sight on the floor before.
 TAKEOVER_S = 1.0
+# Who served is remembered unseen for longer than any tracker looks for a lost track.
+SERVED_S = 60.0
 # Gaps are differences of times of day: the last bits are not to decide.
 EPSILON_S = 1e-6
 # A new track continues a vanished one's visit when it begins this near, in box widths sideways and
@@ -42,10 +45,17 @@ class _Sighting:
 
 @dataclass(slots=True)
 class _Person:
-    """What is remembered of one track: the last sighting and the stays that may go on."""
+    """What is remembered of one track: the last sighting and the stays that may go on.
+
+    Args:
+        last: None = none yet.
+        stays: by zone.
+        served: the person stood for a stop where only staff stand.
+    """
 
     last: _Sighting | None = None
     stays: dict[str, Presence] = field(default_factory=dict)
+    served: bool = False
 
 
 class Floors:
@@ -58,15 +68,19 @@ class Floors:
     Args:
         zones: those without a floor are left aside.
         interval_s: seconds from one analysed frame to the next, as configured.
+        staff: who is no customer.
     """
 
-    def __init__(self, zones: Sequence[Zone], interval_s: float) -> None:
+    def __init__(
+        self, zones: Sequence[Zone], interval_s: float, staff: Staff | None = None
+    ) -> None:
         self._zones = [zone for zone in zones if zone.floor is not None]
         self._by_name = {zone.name: zone for zone in self._zones}
         self._anchors = {zone.anchor for zone in self._zones}
         self._gap_s = max((zone.thresholds.gap_s for zone in self._zones), default=0.0)
         self._crossing_s = max(CROSSING_S, 1.5 * interval_s)
         self._outage_s = max(OUTAGE_S, 3 * interval_s)
+        self._staff = staff or Staff()
         self._people: dict[int, _Person] = {}
         self._since: float | None = None
         self._last: float | None = None
@@ -99,12 +113,14 @@ class Floors:
         self._last = t
         return _in_order(over)
 
-    def reached(self, zone: str, identity: int) -> None:
-        """Somebody's hand was past the plane of a zone's shelf; counts with the visit there."""
-        person = self._people.get(identity)
-        stay = None if person is None else person.stays.get(zone)
+    def note(self, event: ShelfEvent) -> None:
+        """What somebody's hand did at a shelf belongs to that person's visit there, if any."""
+        if not isinstance(event, Reach | Handling) or event.track is None:
+            return
+        person = self._people.get(event.track)
+        stay = None if person is None else person.stays.get(event.zone)
         if stay is not None:
-            stay.reaches += 1
+            stay.did = stay.did.add(event)
 
     def horizon(self, t: float) -> float:
         """Every visit that ended before this is known; later ones may still be reported.
@@ -116,7 +132,12 @@ class Floors:
 
     def finish(self) -> list[Visit]:
         """End observation: visits still open are cut off, unless the person was seen leaving."""
-        over = [stay.visit(cut_right=stay.leave_s is None) for stay in self._stays() if stay.counts]
+        over = [
+            self._visit(person, stay, cut_right=stay.leave_s is None)
+            for person in self._people.values()
+            for stay in person.stays.values()
+            if stay.counts
+        ]
         self._people.clear()
         self._since = self._last = None
         return _in_order(over)
@@ -124,6 +145,11 @@ class Floors:
     def _stays(self) -> Iterator[Presence]:
         for person in self._people.values():
             yield from person.stays.values()
+
+    def _visit(self, person: _Person, stay: Presence, cut_right: bool) -> Visit:
+        visit = stay.visit(cut_right)
+        staff = person.served or self._staff.behind(visit)
+        return replace(visit, staff=True) if staff else visit
 
     def _frames_missed(self, t: float) -> list[Visit]:
         """Where frames are missing nobody is seen, and beyond the gap a visit is cut off."""
@@ -159,6 +185,7 @@ class Floors:
             stay = person.stays.get(zone.name) or self._arrive(zone, person, now, unseen)
             person.stays[zone.name] = stay
             stay.on(now.t, self._held(person, stay, now.t))
+            person.served |= zone.staff and stay.counts and stay.stayed_s >= zone.thresholds.stop_s
             if stay.state in VISITING:
                 over = self._leave_others(person, stay)
         person.last = now
@@ -196,9 +223,10 @@ class Floors:
             # Where floors overlap, the next one counts only from leaving the one before.
             left = max((stay.end_s for stay in person.stays.values()), default=0.0)
             return Presence(zone.name, max(now.t - back, left), now.t)
-        handed = _handed_over(zone, now, unseen)
-        if handed is not None:
-            return handed
+        lost = _lost_here(zone, now, unseen)
+        if lost is not None:
+            person.served |= lost.served
+            return lost.stays.pop(zone.name)
         settled = self._since is not None and now.t - self._since > SETTLE_S
         return Presence(zone.name, now.t, now.t, cut_left=not settled)
 
@@ -224,7 +252,7 @@ class Floors:
         for other in others:
             other.see(Sight.TAKEN)
         return [
-            other.visit(cut_right=False)
+            self._visit(person, other, cut_right=False)
             for other in others
             if other.counts and other.enter_s < stay.enter_s
         ]
@@ -236,11 +264,12 @@ class Floors:
                 if t - stay.last_s <= self._by_name[name].thresholds.gap_s + EPSILON_S:
                     continue
                 if stay.state in (State.AWAY, State.FALTERING) and stay.counts:
-                    over.append(stay.visit(cut_right=False))
+                    over.append(self._visit(person, stay, cut_right=False))
                 stay.see(Sight.EXPIRED)
                 if stay.state is State.OUTSIDE:
                     del person.stays[name]
-            if not person.stays and (person.last is None or t - person.last.t > self._gap_s):
+            kept_s = SERVED_S if person.served else self._gap_s
+            if not person.stays and (person.last is None or t - person.last.t > kept_s):
                 del self._people[identity]
         return over
 
@@ -254,8 +283,8 @@ def _floor(zone: Zone) -> Polygon:
     return zone.floor
 
 
-def _handed_over(zone: Zone, now: _Sighting, unseen: Iterable[_Person]) -> Presence | None:
-    """The open visit of a track that vanished right here a moment ago: the tracker lost it."""
+def _lost_here(zone: Zone, now: _Sighting, unseen: Iterable[_Person]) -> _Person | None:
+    """A track that vanished right here a moment ago: the tracker lost it, its visit goes on."""
     near = [
         (_apart(person.last.box, now.box), i, person)
         for i, person in enumerate(unseen)
@@ -265,7 +294,7 @@ def _handed_over(zone: Zone, now: _Sighting, unseen: Iterable[_Person]) -> Prese
         and now.t - stay.last_s <= zone.thresholds.gap_s + EPSILON_S
     ]
     distance, _, lost = min(near, default=(float("inf"), 0, None))
-    return lost.stays.pop(zone.name) if lost is not None and distance <= 1 else None
+    return lost if distance <= 1 else None
 
 
 def _apart(a: list[float], b: list[float]) -> float:

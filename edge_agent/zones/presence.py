@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from edge_agent.observations import Censored, Visit
+from edge_agent.observations import Censored, Doings, Visit
 
 
 class State(Enum):
@@ -63,6 +63,7 @@ class Presence:
         enter_s: when the floor was first reached, back-dated to the border where it was crossed.
         last_s: last seen on the floor.
         cut_left: the person was there already when observation began.
+        did: what the person's hands did at the zone's shelf so far.
     """
 
     zone: str
@@ -73,7 +74,7 @@ class Presence:
     leave_s: float | None = None
     bridged_s: float = 0.0
     seen: int = 0
-    reaches: int = 0
+    did: Doings = field(default_factory=Doings)
 
     def see(self, sight: Sight) -> None:
         """Take one step through the table."""
@@ -95,6 +96,11 @@ class Presence:
         self.see(Sight.UNSEEN if leave_s is None else Sight.OFF)
 
     @property
+    def stayed_s(self) -> float:
+        """Seconds from first to last seen on the floor so far."""
+        return self.last_s - self.enter_s
+
+    @property
     def counts(self) -> bool:
         """Whether it is a visit, were it over now: two detections, however short."""
         return self.seen >= LEAST_SEEN
@@ -107,6 +113,4 @@ class Presence:
     def visit(self, cut_right: bool) -> Visit:
         """The stay as an event."""
         censored = Censored.of(self.cut_left, cut_right)
-        return Visit(
-            self.zone, self.enter_s, self.end_s, self.bridged_s, censored, reaches=self.reaches
-        )
+        return Visit(self.zone, self.enter_s, self.end_s, self.bridged_s, censored, did=self.did)

@@ -18,10 +18,16 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.records import (
+    EDGES,
     Counts,
     Definitions,
+    Estimate,
+    Estimates,
+    FacingCounts,
+    Histograms,
     Quality,
     Receipt,
+    VisitCounts,
     Window,
     decode_receipt,
     encode,
@@ -41,6 +47,18 @@ def window(zone: str = "table", start: float = 1_700_000_000.0, **values: Any) -
             "engaged": 1, "dwell_s": 31.5, **values,
         }
     )  # fmt: skip
+
+
+# What a window of a zone with everything tells beside its plain counts.
+TELLING: dict[str, Any] = {
+    "reaches": 4, "picks": 2, "put_backs": 1, "reached": 2, "empty_handed": 1, "abstained": 3,
+    "staff": VisitCounts(1, 1, 1, 20.5, 1, 2, 0, 1, 1),
+    "histograms": Histograms(*(tuple(range(len(edges))) for edges in EDGES.values())),
+    "facings": (FacingCounts("A", "acme", 3, 2, 1, 50.0, 10.5, 5.0, 3.5), FacingCounts("B")),
+    "estimates": Estimates(
+        Estimate(2.0, 4.0, 8.0), Estimate(1.0, 2.5, 6.5), Estimate(0.0, 0.5, 1.25)
+    ),
+}  # fmt: skip
 
 
 def counts(seq: int, unit: str = "shelf-1", boot: str = BOOT, *windows: Window) -> bytes:

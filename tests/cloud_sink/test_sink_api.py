@@ -3,10 +3,12 @@
 import asyncio
 import csv
 import io
+import json
+from functools import reduce
 
 import httpx
 import pytest
-from sink_world import BOOT, counts, window
+from sink_world import BOOT, TELLING, counts, window
 
 from cloud_sink.api import make_app
 from cloud_sink.condition import Condition
@@ -14,7 +16,8 @@ from cloud_sink.ingest import Arrival
 from cloud_sink.metrics import Metrics
 from cloud_sink.schema import checks
 from cloud_sink.store import Store
-from edge_agent.records import Definitions, Quality, topic
+from cloud_sink.tables import LATER_COLUMNS
+from edge_agent.records import Definitions, Estimate, Quality, topic
 
 HOUR = 1_700_002_800.0  # a full hour, UTC
 OTHER = "00000000000000bb"
@@ -74,6 +77,17 @@ def client(store, condition):
     return Requests(make_app(store.path, condition, Metrics()))
 
 
+@pytest.fixture
+def telling(tmp_path, condition):
+    """Four windows of a zone with everything."""
+    store = Store(tmp_path / "sink.db", checks())
+    several = [window("table", HOUR + 60 * i, **TELLING) for i in range(4)]
+    payload = counts(1, "shelf-1", BOOT, *several)
+    store.commit([Arrival(topic("demo", "store-1", "shelf-1", "counts"), payload, 5.0)])
+    yield Requests(make_app(store.path, condition, Metrics()))
+    store.close()
+
+
 def ask(client, **parameters):
     answer = client.get("/v1/counts", params=parameters)
     assert answer.status_code == 200, answer.text
@@ -91,11 +105,55 @@ def test_windows_by_default_with_every_count_and_the_rules_they_were_made_by(cli
                 "reaches": None, "picks": None, "put_backs": None,
                 "dwell_s": 31.5, "bridged_s": 0.0, "censored": 0, "censored_dwell_s": 0.0,
                 "merged": 1, "stop_s": 5.0, "engage_s": 15.0, "gap_s": 2.0, "k": 1,
-                "definitions_version": 2, "boot": BOOT, "seq": 1,
+                "definitions_version": 3, "boot": BOOT, "seq": 1,
+                **dict.fromkeys(LATER_COLUMNS),
             }
         ],
         "next": None,
     }  # fmt: skip
+
+
+def test_what_a_window_tells_of_staff_times_facings_and_certainty(telling):
+    (window,) = ask(telling, limit=1)["windows"]
+    assert (window["reached"], window["empty_handed"], window["abstained"]) == (2, 1, 3)
+    staff = {name: value for name, value in window.items() if name.startswith("staff_")}
+    assert staff == {
+        "staff_pass_bys": 1, "staff_stops": 1, "staff_engaged": 1, "staff_dwell_s": 20.5,
+        "staff_reached": 1, "staff_reaches": 2, "staff_picks": 0, "staff_put_backs": 1,
+        "staff_empty_handed": 1,
+    }  # fmt: skip
+    assert [window[f"picks_{end}"] for end in ("low", "best", "high")] == [1.0, 2.5, 6.5]
+    assert window["histograms"]["reaches"] == [0, 1, 2, 3, 4, 5]
+    assert [(one["name"], one["brand"], one["since_full_s"]) for one in window["facings"]] == [
+        ("A", "acme", 3.5),
+        ("B", None, None),
+    ]
+
+
+def test_sums_carry_reach_rate_staff_and_error_bars_as_merged_windows_would(telling):
+    (row,) = ask(telling, by="total")["totals"]
+    assert (row["stops"], row["reached"], row["reach_rate"]) == (8, 8, 1.0)
+    assert (row["staff_pass_bys"], row["staff_dwell_s"]) == (4, 82.0)
+    assert (row["picks_best"], row["picks_low"], row["picks_high"]) == (10.0, 7.0, 18.0)
+    merged = reduce(Estimate.__add__, [TELLING["estimates"].reaches] * 4)
+    assert row["reaches_low"] == pytest.approx(merged.low)
+    assert row["reaches_high"] == pytest.approx(merged.high)
+    assert not {"histograms", "facings"} & row.keys()
+
+
+def test_where_nothing_of_it_was_told_sums_are_none(client):
+    rows = ask(client, by="total")["totals"]
+    assert {row["reach_rate"] for row in rows} == {None}
+    assert {row["staff_pass_bys"] for row in rows} == {None}
+    assert {row["picks_high"] for row in rows} == {None}
+
+
+def test_csv_writes_histograms_and_facings_as_json_texts(telling):
+    text = telling.get("/v1/counts", params={"format": "csv", "limit": 1}).text
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert json.loads(row["histograms"])["switches"] == [0, 1, 2, 3, 4]
+    assert json.loads(row["facings"])[0]["empty_s"] == 10.5
+    assert row["staff_put_backs"] == "1"
 
 
 def test_a_window_belongs_where_its_start_lies(client):

@@ -100,6 +100,9 @@ def test_csv_has_one_row_for_each_window_in_order_and_goes_to_a_file(store, tmp_
         ("b", "60.0", ""),
     ]
     assert {"unit", "pass_bys", "stops", "engaged", "reaches", "picks", "put_backs"} <= set(rows[0])
+    assert list(rows[0])[:4] == ["tenant", "store", "unit", "zone"]
+    assert {"staff_pass_bys", "reached", "picks_low", "histograms", "facings"} <= set(rows[0])
+    assert {row["facings"] for row in rows} == {""}
     assert not list(tmp_path.glob("*.part"))
 
 

@@ -4,7 +4,7 @@ import json
 import sqlite3
 
 import pytest
-from sink_world import BOOT, counts, window
+from sink_world import BOOT, TELLING, counts, window
 
 from cloud_sink import counts as answers
 from cloud_sink.errors import StoreError, UsageError
@@ -271,10 +271,34 @@ def test_a_file_that_is_something_else_is_left_alone(tmp_path):
 
 def test_a_newer_store_is_refused(tmp_path):
     store = Store(tmp_path / "sink.db", CHECKS)
-    store._db.execute("PRAGMA user_version = 2")
+    store._db.execute("PRAGMA user_version = 3")
     store.close()
-    with pytest.raises(UsageError, match="store version 2"):
+    with pytest.raises(UsageError, match="store version 3"):
         Store(tmp_path / "sink.db", CHECKS)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("reached",),
+        ("staff", "stops"),
+        ("histograms", "reaches", 2),
+        ("facings", 0, "picks"),
+    ],
+)
+def test_a_count_that_is_no_whole_number_is_put_aside(store, path):
+    message = json.loads(counts(1, "shelf-1", BOOT, window(**TELLING)))
+    place = message["windows"][0]
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = 1.0
+    assert commit(store, json.dumps(message).encode()).outcomes == {("dead", "schema"): 1}
+
+
+def test_numbers_that_contradict_each_other_are_put_aside(store):
+    message = json.loads(counts(1, "shelf-1", BOOT, window(**TELLING)))
+    message["windows"][0]["estimates"]["picks"]["low"] = 9.0
+    assert commit(store, json.dumps(message).encode()).outcomes == {("dead", "schema"): 1}
 
 
 def test_never_measured_stays_apart_from_zero_in_sums(store):

@@ -9,10 +9,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.aggregates import Aggregates, Epoch
+from edge_agent.certainty import Kind, of_events
 from edge_agent.config import Facing, Thresholds, Zone
 from edge_agent.geometry import Polygon
-from edge_agent.observations import Censored, Evidence, Handling, Move, Reach, Stock, Visit
-from edge_agent.records import Quality
+from edge_agent.observations import (
+    Abstained,
+    Censored,
+    Doings,
+    Evidence,
+    Handling,
+    Level,
+    Move,
+    Reach,
+    Stock,
+    Visit,
+)
+from edge_agent.records import (
+    EDGES,
+    Estimate,
+    Estimates,
+    FacingCounts,
+    Histograms,
+    Quality,
+    VisitCounts,
+)
 
 BOARD = Polygon(((0.1, 0.1), (0.2, 0.1), (0.2, 0.2)))
 TABLE, SHELF = Zone("table"), Zone("shelf", thresholds=Thresholds(stop_s=2))
@@ -53,7 +73,7 @@ def test_hands_count_where_there_is_a_shelf_and_a_reach_makes_a_visit_engaged():
     counting = aggregates(zones=(SHELVED, SHELF))
     run(counting, 0, 130)
     counting.add(
-        [Visit("table", 0, 6, reaches=2), Visit("table", 0, 7)],
+        [Visit("table", 0, 6, did=Doings(reaches=2)), Visit("table", 0, 7)],
         [
             Reach("table", "A", 58, 59, Evidence.BOTH),
             Reach("table", None, 59, 61, Evidence.WRIST),
@@ -171,3 +191,177 @@ def test_no_visit_and_no_second_is_lost_or_doubled(visits, window_s, offset_s, s
     assert sum(w.observed_s for w in windows) == pytest.approx(last, abs=0.002 * len(windows))
     starts = [w.start for w in windows]
     assert all(b - a == pytest.approx(window_s, abs=0.002) for a, b in itertools.pairwise(starts))
+
+
+SQUARE = Polygon(((0.1, 0.5), (0.9, 0.5), (0.9, 0.9)))
+FIXTURE = Zone(
+    "table",
+    floor=SQUARE,
+    shelf=BOARD,
+    facings=(Facing("A", BOARD, brand="acme"), Facing("B", BOARD)),
+)
+
+
+def visit(enter, leave, staff=False, censored=Censored.NONE, **did):
+    return Visit("table", enter, leave, 0.0, censored, staff, Doings(**did))
+
+
+def told(*visits, events=(), zone=FIXTURE):
+    """The first minute's window."""
+    counting = aggregates(zones=(zone,))
+    run(counting, 0, 60)
+    counting.add(visits, events)
+    ((window,),) = counting.close(60)
+    return window
+
+
+def buckets(name, **counts):
+    """A histogram by where buckets begin: _0=1 is one in the bucket from 0."""
+    found = [0] * len(EDGES[name])
+    for edge, count in counts.items():
+        found[EDGES[name].index(int(edge[1:]))] = count
+    return tuple(found)
+
+
+def test_staff_counts_among_all_and_once_more_beside():
+    window = told(
+        visit(0, 6, reaches=1, first_s=1.0),
+        visit(0, 20, staff=True, reaches=5, picks=1, put_backs=4, first_s=2.0),
+        visit(0, 3, staff=True),
+        visit(0, 30, staff=True, censored=Censored.LEFT),
+    )
+    assert (window.pass_bys, window.stops, window.engaged, window.dwell_s) == (4, 3, 3, 29)
+    assert window.staff == VisitCounts(
+        pass_bys=3, stops=2, engaged=2, dwell_s=23, reached=1,
+        reaches=5, picks=1, put_backs=4, empty_handed=1,
+    )  # fmt: skip
+
+
+def test_stops_that_reached_and_hands_that_left_empty():
+    window = told(
+        visit(0, 3, reaches=1),
+        visit(0, 6, reaches=1, kept=(("A", 4.0),)),
+        visit(0, 7),
+        visit(0, 8, reaches=2, picks=1, put_backs=1),
+    )
+    assert (window.stops, window.reached, window.empty_handed) == (3, 2, 2)
+
+
+def test_times_are_told_in_buckets_and_only_of_visits_seen_whole():
+    histograms = told(
+        visit(0, 4.99),
+        visit(0, 5, reaches=1, first_s=0.4),
+        visit(0, 40, reaches=2, switches=1, first_s=5.0, kept=(("A", 12.0),)),
+        visit(0, 55, reaches=12, first_s=9.99, kept=(("B", 39.0), ("A", 20.0))),
+        visit(0, 50, reaches=3, first_s=30.0, censored=Censored.RIGHT),
+    ).histograms
+    assert histograms == Histograms(
+        dwell_s=buckets("dwell_s", _2=1, _5=1, _30=2),
+        first_reach_s=buckets("first_reach_s", _0=1, _5=2),
+        choosing_s=buckets("choosing_s", _10=1, _20=1),
+        reaches=buckets("reaches", _0=1, _1=1, _2=1, _3=1, _10=1),
+        switches=buckets("switches", _0=4, _1=1),
+    )
+
+
+def test_a_time_that_lies_on_an_edge_but_for_its_last_bits_lies_on_it():
+    just = visit(3.2, 8.2)
+    assert just.dwell_s < 5
+    assert told(just).histograms.dwell_s == buckets("dwell_s", _5=1)
+
+
+def test_what_a_zone_has_not_is_none_and_never_zero():
+    bare = told(zone=Zone("table", shelf=BOARD))
+    assert (bare.staff, bare.histograms, bare.facings, bare.reached) == (None, None, None, None)
+    assert (bare.estimates.reaches, bare.estimates.picks) == (Estimate(0, 0, 0), None)
+    walked = told(zone=Zone("table", floor=SQUARE))
+    assert (walked.reached, walked.empty_handed, walked.abstained) == (None, None, None)
+    assert (walked.staff.pass_bys, walked.staff.reaches) == (0, None)
+    assert walked.histograms.dwell_s == buckets("dwell_s")
+    assert walked.histograms.first_reach_s is None
+    assert walked.estimates == Estimates(None, None, None)
+    shelved = told(zone=Zone("table", floor=SQUARE, shelf=BOARD))
+    assert (shelved.reached, shelved.empty_handed, shelved.histograms.switches) == (0, None, None)
+
+
+def test_each_facing_tells_its_hands_and_what_it_held():
+    window = told(
+        events=[
+            Reach("table", "A", 10, 11, Evidence.BOTH),
+            Reach("table", None, 20, 21, Evidence.BOTH),
+            Reach("table", "B", 30, 31, Evidence.BOTH),
+            Stock("table", "A", 0, True),
+            Handling(Move.PICK, "table", "A", 30, 0.9),
+            Stock("table", "A", 30, False),
+            Stock("table", "A", 50, True, Level.LOW),
+            Abstained("table", "B", 40),
+        ]
+    )
+    assert window.abstained == 1
+    assert window.facings == (
+        FacingCounts(
+            "A", "acme", reaches=1, picks=1, known_s=60, empty_s=20, low_s=10, since_full_s=30
+        ),
+        FacingCounts("B", None, reaches=1),
+    )
+
+
+def test_what_a_facing_holds_is_known_over_windows_but_not_over_an_outage():
+    counting = aggregates(zones=(FIXTURE,))
+    run(counting, 0, 90)
+    counting.add([], [Stock("table", "A", 0, False), Stock("table", "B", 0, True)])
+    counting.cut()
+    run(counting, 150, 180)
+    counting.add([], [Stock("table", "A", 170, True)])
+    minutes = [{one.name: one for one in batch[0].facings} for batch in counting.close(180)]
+    assert [minute["A"].empty_s for minute in minutes] == pytest.approx([60, 30, 0])
+    assert [minute["A"].known_s for minute in minutes] == pytest.approx([60, 30, 10])
+    assert [minute["A"].since_full_s for minute in minutes] == [None, None, 0]
+    assert [minute["B"].since_full_s for minute in minutes] == pytest.approx([0, 30, 90])
+
+
+def test_before_anything_was_seen_there_is_nothing_to_cut():
+    counting = aggregates(zones=(FIXTURE,))
+    counting.cut()
+    run(counting, 0, 60)
+    ((window,),) = counting.close(60)
+    assert [facing.known_s for facing in window.facings] == [0, 0]
+
+
+def test_estimates_lie_about_what_is_told_and_widen_with_what_may_be_missed():
+    pick = Handling(Move.PICK, "table", "A", 30, 1.0)
+    reach = Reach("table", "A", 30, 31, Evidence.BOTH)
+    once = told(events=[reach, pick]).estimates
+    assert once.picks == of_events(Kind.PICKS, [1.0], 0)
+    assert once.put_backs == Estimate(0, 0, 0)
+    more = told(events=[reach, pick, reach, reach]).estimates
+    assert more.picks == of_events(Kind.PICKS, [1.0], 2)
+    assert more.reaches == of_events(Kind.REACHES, [1.0] * 3, 3)
+    assert more.picks.best > once.picks.best
+
+
+known_visits = st.builds(
+    visit,
+    enter=st.just(0.0),
+    leave=st.floats(0.1, 299),
+    staff=st.booleans(),
+    censored=st.sampled_from(Censored),
+    reaches=st.integers(0, 12),
+    picks=st.integers(0, 4),
+    put_backs=st.integers(0, 4),
+    switches=st.integers(0, 6),
+    first_s=st.none() | st.floats(0, 300),
+    kept=st.lists(st.tuples(st.sampled_from("AB"), st.floats(0, 300)), max_size=3).map(tuple),
+)
+
+
+@given(st.lists(known_visits, max_size=20))
+def test_every_visit_lies_in_one_bucket_and_staff_is_a_part(visits):
+    counting = aggregates(zones=(FIXTURE,), window_s=300.0)
+    counting.observe(0)
+    counting.add(visits)
+    ((window,),) = counting.close(300)
+    assert sum(window.histograms.dwell_s) == window.pass_bys - window.censored
+    assert sum(window.histograms.reaches) == sum(window.histograms.switches) == window.pass_bys
+    for name in ("pass_bys", "stops", "engaged", "reached", "empty_handed", "dwell_s"):
+        assert getattr(window.staff, name) <= getattr(window, name) + 1e-6

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from edge_agent.config import (
+    MAX_FACINGS,
     Anchor,
     Broker,
     BudgetConfig,
+    OpeningHours,
     Source,
+    StaffRules,
     Thresholds,
     load_site,
     parse_site,
@@ -80,6 +83,47 @@ def test_the_budget_is_read():
     assert site(budget={"detect_every": "auto"}).budget.detect_every is None
 
 
+def test_who_is_staff_is_read():
+    assert site().staff == StaffRules()
+    said = site(
+        staff={"open": "09:00-21:30", "dwell_s": 900, "put_backs": 4},
+        zones=[{"name": "counter", "floor": FLOOR, "staff": True}],
+    )
+    assert said.staff == StaffRules(OpeningHours(9 * 3600, 21.5 * 3600), 900.0, 4)
+    assert said.zones[0].staff
+
+
+@pytest.mark.parametrize(
+    ("open_", "hours_open"),
+    [
+        ("09:00-21:00", range(9, 21)),
+        ("18:00-02:00", [18, 19, 20, 21, 22, 23, 0, 1]),
+        ("00:00-24:00", range(24)),
+        ("06:00 - 24:00", range(6, 24)),
+    ],
+)
+def test_a_shop_is_open_from_its_first_second_to_before_its_last(open_, hours_open):
+    hours = site(staff={"open": open_}).staff.open
+    assert {hour for hour in range(24) if hours.hold(3600 * hour)} == set(hours_open)
+    assert {hour for hour in range(24) if hours.hold(3600 * hour + 3599.9)} == set(hours_open)
+
+
+def facings(count):
+    polygon = [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]
+    return [{"name": f"f{i}", "polygon": polygon} for i in range(count)]
+
+
+def test_as_many_facings_are_allowed_as_one_message_holds():
+    half = MAX_FACINGS // 2
+    zones = [{"name": name, "floor": FLOOR, "facings": facings(half)} for name in ("a", "b")]
+    assert sum(len(zone.facings) for zone in site(zones=zones).zones) == MAX_FACINGS
+    zones[0]["facings"] = facings(half + 1)
+    (told,) = mistakes(zones=zones)
+    assert (
+        told == f"zones: have {MAX_FACINGS + 1} facings together; at most 128 are allowed in a unit"
+    )
+
+
 def test_all_mistakes_come_at_once_each_with_its_key():
     found = mistakes(
         unit={"id": "a b", "tennant": "x"},
@@ -132,6 +176,21 @@ def test_a_misspelt_key_names_the_nearest():
         ({"zones": [{"name": "z", "floor": [[0, 0, 0]] * 3}]}, "zones[0].floor"),
         ({"zones": [{"name": "z", "floor": "here"}]}, "zones[0].floor"),
         ({"zones": [{"name": "z", "facings": [{"name": "A"}]}]}, "facings[0].polygon: is missing"),
+        (
+            {"zones": [{"name": "z", "facings": [{"name": "A", "brand": "Acme & Sons"}]}]},
+            "facings[0].brand: is 'Acme & Sons'; allowed are letters",
+        ),
+        ({"zones": [{"name": "z", "facings": [{"name": "A", "product": 7}]}]}, "].product: is 7"),
+        ({"zones": [{"name": "z", "staff": True}]}, "zones[0].staff: is true, but the zone has no"),
+        ({"zones": [{"name": "z", "floor": FLOOR, "staff": "yes"}]}, "allowed: true | false"),
+        ({"staff": {"open": "9-21"}}, "staff.open: is '9-21'; two times of day are allowed"),
+        ({"staff": {"open": "09:00-09:00"}}, "staff.open: is '09:00-09:00'; two times of day"),
+        ({"staff": {"open": "09:00-25:00"}}, "staff.open: is '09:00-25:00'; two times of day"),
+        ({"staff": {"open": "09:00-21:60"}}, "staff.open: is '09:00-21:60'; two times of day"),
+        ({"staff": {"open": 540}}, "staff.open: is 540; two times of day are allowed, opening and"),
+        ({"staff": {"dwell_s": 0}}, "staff.dwell_s: is 0; 1..86400 is allowed"),
+        ({"staff": {"put_backs": 2.5}}, "staff.put_backs: is 2.5; a whole number 1..1000"),
+        ({"staff": {"dwel_s": 9}}, "did you mean dwell_s? allowed: dwell_s, open, put_backs"),
     ],
 )
 def test_each_mistake_says_what_is_allowed(parts, says):

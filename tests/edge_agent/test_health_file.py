@@ -11,7 +11,7 @@ from outbox_world import BOOT, UNIT
 
 from edge_agent import health
 from edge_agent.errors import StorageError
-from edge_agent.records import Health, Quality, Trouble, encode
+from edge_agent.records import MAX_PAYLOAD_BYTES, Health, Quality, Trouble, encode
 
 
 def vision(at: float, **known: object) -> Health:
@@ -69,7 +69,7 @@ def test_another_units_file_is_not_ours() -> None:
         b'{"v":1,"unit":"a","at":1,"uptime_s":1,"clock":"synced","troubles":["free text"]}',
         b'{"v":1,"unit":"a","at":1,"uptime_s":1,"clock":"synced","seen":"a man"}',
         encode(vision(1.0))[:-5],
-        encode(vision(1.0)) + b" " * 100_000,
+        encode(vision(1.0)) + b" " * MAX_PAYLOAD_BYTES,
     ],
 )
 def test_garbage_beside_it_is_passed_over(tmp_path: Path, content: bytes) -> None:

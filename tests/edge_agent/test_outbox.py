@@ -177,7 +177,7 @@ def test_a_clock_that_goes_back_while_the_outbox_is_full_loses_nothing(desk: Des
 
 
 def test_a_merge_that_would_not_fit_one_message_becomes_a_row(desk: Desk) -> None:
-    many = tuple(window(0, f"zone-{i}") for i in range(150))
+    many = tuple(window(0, f"zone-{i}") for i in range(200))
     outbox = desk.opened(max_rows=1)
     assert len(encode(outbox.append(many))) > MAX_PAYLOAD_BYTES / 2
     added = outbox.append(tuple(replace(each, zone=f"{each.zone}x") for each in many))

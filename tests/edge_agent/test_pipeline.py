@@ -10,9 +10,11 @@ import pytest
 from walkers import FLOOR, person, visitor
 
 from edge_agent.aggregates import Epoch
-from edge_agent.config import parse_site
-from edge_agent.observations import Censored, Detections, Frame, Poses
+from edge_agent.config import OpeningHours, StaffRules, UnitConfig, parse_site
+from edge_agent.observations import Censored, Detections, Frame, Poses, Stock
 from edge_agent.pipeline import STAGES, Models, build_pipeline, with_clip
+from edge_agent.pipeline.build import opening
+from edge_agent.records import Quality
 
 
 def site(budget=None, **zone):
@@ -253,6 +255,45 @@ def test_a_dark_place_is_no_data_and_not_zero():
     observed = [round(batch[0].observed_s) for batch in batches]
     assert observed == [7, 0, 0, 3, 10, 10]
     assert [batch[0].pass_bys for batch in batches] == [1, 0, 0, 0, 1, 0]
+
+
+def test_opening_hours_are_of_the_shops_own_time_and_asked_of_a_clock_that_can_be_trusted():
+    seoul = replace(
+        site(),
+        unit=UnitConfig("unit-1", timezone="Asia/Seoul"),
+        staff=StaffRules(open=OpeningHours(9 * 3600, 21 * 3600)),
+    )
+    midnight_utc = 1_700_006_400.0
+    is_open = opening(seoul, Epoch(midnight_utc, Quality.SYNCED))
+    assert [hour for hour in range(24) if is_open(3600 * hour)] == list(range(12))
+    for quality in (Quality.UNSYNCED, Quality.RECORDING):
+        assert opening(seoul, Epoch(midnight_utc, quality))(3600 * 15)
+    assert opening(site(), Epoch(midnight_utc, Quality.SYNCED))(3600 * 15)
+
+
+def test_everybody_is_staff_while_the_shop_is_closed():
+    closed = replace(site(), staff=StaffRules(open=OpeningHours(9 * 3600, 21 * 3600)))
+    pipeline = build_pipeline(closed, Epoch(1_700_006_400.0, Quality.SYNCED), Models(Finds(), None))
+    visits = [visit for frame in frames(40) for visit in pipeline.step(frame).visits]
+    assert visits
+    assert all(visit.staff for visit in visits)
+
+
+def test_while_a_camera_is_blind_nobody_knows_what_facings_hold():
+    corners = [[0.45, 0.2], [0.55, 0.2], [0.55, 0.3], [0.45, 0.3]]
+    shelved = site(shelf=corners, facings=[{"name": "A", "polygon": corners}])
+    pipeline = build_pipeline(shelved, Epoch(), Models(Finds(), None))
+    batches = []
+    for frame in frames(10):
+        batches += pipeline.step(frame).batches
+    pipeline._aggregates.add([], [Stock("table", "A", 10.0, False)])
+    batches += pipeline.idle(15.0).batches
+    for frame in frames(25):
+        if frame.t >= 15:
+            batches += pipeline.step(frame).batches
+    batches += pipeline.finish(25.0).batches
+    told = [batch[0].facings[0] for batch in batches]
+    assert [facing.empty_s for facing in told][1:] == [0, 0]
 
 
 def test_a_clip_takes_the_place_of_the_camera(tmp_path):

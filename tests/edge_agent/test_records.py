@@ -1,27 +1,37 @@
 """What may leave a unit, and nothing else."""
 
 import json
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from window_world import estimates, facings, histograms, visit_counts
 
+from edge_agent.config import MAX_FACINGS, MAX_ZONES
 from edge_agent.errors import RecordError
 from edge_agent.records import (
+    EDGES,
     MAX_PAYLOAD_BYTES,
     Counts,
     Definitions,
+    Estimate,
+    Estimates,
+    FacingCounts,
     Health,
+    Histograms,
     Quality,
     Receipt,
     State,
     Trouble,
+    VisitCounts,
     Window,
     decode_counts,
     decode_health,
     decode_receipt,
     decode_state,
     encode,
+    fold,
     is_name,
     topic,
 )
@@ -34,6 +44,8 @@ count = st.integers(0, 50)
 @st.composite
 def windows(draw, zone="table"):
     pass_bys = draw(count)
+    stops = draw(st.integers(0, pass_bys))
+    times, few = st.floats(0, 600), st.sampled_from("ABC")
     return Window(
         zone=zone,
         start=draw(st.integers(0, 10_000)) * 60.0,
@@ -42,12 +54,53 @@ def windows(draw, zone="table"):
         clock=Quality.SYNCED,
         definitions=RULES,
         pass_bys=pass_bys,
-        stops=draw(st.integers(0, pass_bys)),
+        stops=stops,
         engaged=draw(st.integers(0, pass_bys)),
         reaches=draw(st.none() | count),
         dwell_s=draw(st.floats(0, 600)),
         censored=draw(st.integers(0, pass_bys)),
+        reached=draw(st.none() | st.integers(0, stops)),
+        empty_handed=draw(st.none() | st.integers(0, pass_bys)),
+        abstained=draw(st.none() | count),
+        staff=draw(st.none() | visit_counts(pass_bys, count, times)),
+        histograms=draw(st.none() | histograms(count)),
+        facings=draw(facings(count, times, few)),
+        estimates=draw(st.none() | estimates(st.floats(0, 100))),
     )
+
+
+def sums(window):
+    """All that merging must conserve, by path; what was never told is missing."""
+    known = asdict(window)
+    facings = known.pop("facings") or ()
+    found = {}
+    for facing in facings:
+        rest = {k: v for k, v in facing.items() if k not in ("name", "brand", "since_full_s")}
+        found |= leaves(rest, ("facings", facing["name"]))
+    apart = ("zone", "start", "length_s", "clock", "definitions", "estimates")
+    found |= leaves({key: value for key, value in known.items() if key not in apart}, ())
+    for name, told in (known["estimates"] or {}).items():
+        if told is not None:
+            low, best, high = told["low"], told["best"], told["high"]
+            # Errors of windows are independent: their squares add up.
+            down, up = (best - low) ** 2, (high - best) ** 2
+            found |= leaves({"best": best, "down": down, "up": up}, ("estimates", name))
+    return found
+
+
+def leaves(value, path):
+    if isinstance(value, dict | list | tuple):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return {k: v for key, inner in items for k, v in leaves(inner, (*path, key)).items()}
+    return {} if value is None else {path: value}
+
+
+def total(windows):
+    found = {}
+    for window in windows:
+        for path, value in sums(window).items():
+            found[path] = found.get(path, 0) + value
+    return found
 
 
 def one_window(**changes):
@@ -81,6 +134,79 @@ def test_merging_conserves_every_sum_and_covers_both(a, b):
     if a.start != b.start:
         assert merged.start + merged.length_s == max(a.start, b.start) + 60
     assert (merged.reaches is None) == (a.reaches is None and b.reaches is None)
+
+
+@given(st.lists(windows(), min_size=1, max_size=5), st.randoms())
+def test_windows_merged_in_any_order_conserve_every_sum(several, chance):
+    wanted = total(several)
+    while len(several) > 1:
+        chance.shuffle(several)
+        several.append(several.pop().merge(several.pop()))
+    found = sums(several[0])
+    assert found.keys() == wanted.keys()
+    for path, value in wanted.items():
+        assert found[path] == pytest.approx(value, rel=1e-6, abs=1e-6), path
+
+
+@given(st.lists(windows(), max_size=4), st.lists(windows(), max_size=4))
+def test_folding_conserves_every_sum(old, new):
+    wanted, found = total([*old, *new]), total(fold(tuple(old), tuple(new)))
+    assert found.keys() == wanted.keys()
+    for path, value in wanted.items():
+        assert found[path] == pytest.approx(value, rel=1e-6, abs=1e-6), path
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_facings_merge_by_name_and_the_later_one_says_since_when_it_is_not_full(turned):
+    first = replace(
+        one_window(),
+        facings=(
+            FacingCounts("A", "acme", picks=1, known_s=60.0, since_full_s=0.0),
+            FacingCounts("B", picks=5),
+        ),
+    )
+    second = replace(
+        one_window(),
+        start=60.0,
+        facings=(
+            FacingCounts("A", "acme", picks=2, known_s=40.0, empty_s=30.0, since_full_s=45.0),
+        ),
+    )
+    pair = (second, first) if turned else (first, second)
+    assert pair[0].merge(pair[1]).facings == (
+        FacingCounts("A", "acme", picks=3, known_s=100.0, empty_s=30.0, since_full_s=45.0),
+        FacingCounts("B", picks=5),
+    )
+
+
+LONG = ["x" * 60 + f"{i:04}" for i in range(MAX_FACINGS)]
+
+
+def test_the_largest_message_that_a_site_can_make_fits():
+    """Every zone and facing that is allowed, the longest names, a day's window of a busy shop."""
+    many, day = 99_999, 86_399.999
+    facing = FacingCounts("A", "b" * 64, many, many, many, day, day, day, day)
+    facings = [replace(facing, name=name) for name in LONG]
+    each = MAX_FACINGS // MAX_ZONES
+    guess = Estimate(many + 0.125, many + 0.25, many + 0.375)
+    zones = tuple(
+        Window(
+            zone=LONG[zone], start=1_700_000_040.125, length_s=86_400.0, observed_s=day,
+            clock=Quality.RECORDING, definitions=Definitions(1234.567, 1234.567, 12.345, 1000),
+            pass_bys=many, stops=many, engaged=many, reaches=many, picks=many, put_backs=many,
+            dwell_s=many * 10.125, bridged_s=many * 10.125, censored=many,
+            censored_dwell_s=many * 10.125, merged=1440, reached=many, empty_handed=many,
+            abstained=many, staff=VisitCounts(many, many, many, many * 10.125, *[many] * 5),
+            histograms=Histograms(*((many,) * len(edges) for edges in EDGES.values())),
+            facings=tuple(facings[each * zone : each * (zone + 1)]),
+            estimates=Estimates(guess, guess, guess),
+        )
+        for zone in range(MAX_ZONES)
+    )  # fmt: skip
+    payload = encode(Counts("u" * 64, BOOT, 2**53 - 1, zones))
+    assert len(payload) <= MAX_PAYLOAD_BYTES
+    assert len(payload) > 0.8 * MAX_PAYLOAD_BYTES, "more facings could be allowed"
+    assert decode_counts(payload).windows == zones
 
 
 def test_windows_of_other_rules_do_not_join():
@@ -117,11 +243,53 @@ def test_an_unknown_field_in_a_window_is_refused():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"pass_bys": 1, "stops": 2}, {"censored": 1}, {"engaged": 1}, {"pass_bys": -1}],
+    [
+        {"pass_bys": 1, "stops": 2},
+        {"censored": 1},
+        {"engaged": 1},
+        {"pass_bys": -1},
+        {"pass_bys": 1, "reached": 1},
+        {"empty_handed": 1},
+        {"staff": VisitCounts(1)},
+    ],
 )
 def test_impossible_counts_cannot_be_built(changes):
     with pytest.raises(RecordError):
         one_window(**changes)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda: FacingCounts("a man in a red coat"),
+        lambda: FacingCounts("A", brand="Acme & Sons"),
+        lambda: VisitCounts(1, stops=2),
+        lambda: Histograms((1, 2, 3)),
+    ],
+)
+def test_impossible_parts_of_a_window_cannot_be_built(part):
+    with pytest.raises(RecordError):
+        part()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("staff", {"pass_bys": 0, "track": 7}),
+        ("staff", 3),
+        ("histograms", {"dwell_s": [1]}),
+        ("histograms", [1]),
+        ("facings", [{"name": "free text"}]),
+        ("facings", [{"name": "A", "x": 0.5}]),
+        ("estimates", {"picks": {"low": 2, "best": 1, "high": 3}}),
+        ("estimates", {"picks": 1}),
+    ],
+)
+def test_a_part_of_a_window_that_does_not_fit_is_refused(field, value):
+    known = json.loads(encode(Counts("unit-1", BOOT, 1, (one_window(),))))
+    known["windows"][0][field] = value
+    with pytest.raises(RecordError, match="window"):
+        decode_counts(json.dumps(known).encode())
 
 
 def test_a_receipt_covers_up_to_its_seq_and_its_spans():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,27 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from window_world import NAMES, estimates, facings, histograms, visit_counts
 
 import edge_agent
+from edge_agent.config import MAX_FACINGS
 from edge_agent.records import (
+    EDGES,
     Counts,
     Definitions,
+    Estimate,
+    Estimates,
+    FacingCounts,
     Health,
+    Histograms,
     Quality,
     Receipt,
     Record,
     State,
     Trouble,
+    VisitCounts,
     Window,
+    decode_counts,
     encode,
     topic,
 )
@@ -48,7 +58,7 @@ def fits(name: str, message: object) -> bool:
 
 numbers = st.integers(0, 2**53 - 1)
 seconds = st.floats(0, 1e10, allow_subnormal=False)
-names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", fullmatch=True)
+names = NAMES
 boots = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 maybe = st.none() | numbers
 clocks = st.sampled_from(Quality)
@@ -59,6 +69,7 @@ def windows(draw: st.DrawFn) -> Window:
     length_s = draw(st.floats(1e-3, 1e10))
     pass_bys = draw(numbers)
     of_them = st.integers(0, pass_bys)
+    stops = draw(of_them)
     return Window(
         zone=draw(names),
         start=draw(seconds),
@@ -69,7 +80,7 @@ def windows(draw: st.DrawFn) -> Window:
             draw(seconds), draw(seconds), draw(seconds), draw(st.integers(1, 1000))
         ),
         pass_bys=pass_bys,
-        stops=draw(of_them),
+        stops=stops,
         engaged=draw(of_them),
         reaches=draw(maybe),
         picks=draw(maybe),
@@ -79,6 +90,13 @@ def windows(draw: st.DrawFn) -> Window:
         censored=draw(of_them),
         censored_dwell_s=draw(seconds),
         merged=draw(st.integers(1, 2**53 - 1)),
+        reached=draw(st.none() | st.integers(0, stops)),
+        empty_handed=draw(st.none() | of_them),
+        abstained=draw(maybe),
+        staff=draw(st.none() | visit_counts(pass_bys, numbers, seconds)),
+        histograms=draw(st.none() | histograms(numbers)),
+        facings=draw(facings(numbers, seconds)),
+        estimates=draw(st.none() | estimates(st.floats(0, 2**53 - 1))),
     )
 
 
@@ -109,17 +127,27 @@ records = st.one_of(
     st.tuples(st.just("ack"), receipts),
 )
 
+PLAIN = Window("table", 0.0, 60.0, 59.5, Quality.RECORDING, Definitions(5, 15, 2), 3, 2, 1)
+# Everything that a window can tell is told in it.
+TELLING = replace(
+    PLAIN,
+    staff=VisitCounts(1, 1, 1, 30.0, 1, 2, 1, 1, 1),
+    histograms=Histograms(*(tuple(range(len(edges))) for edges in EDGES.values())),
+    facings=(FacingCounts("A", "acme", 2, 1, 1, 50.0, 10.0, 5.0, 3.5),),
+    estimates=Estimates(*(Estimate(0.0, 1.5, 3.25) for _ in range(3))),
+)
 SAMPLES: dict[str, Record] = {
-    "counts": Counts(
-        "shelf-0042",
-        "00000000000000aa",
-        1,
-        (Window("table", 0.0, 60.0, 59.5, Quality.RECORDING, Definitions(5, 15, 2), 3, 2, 1),),
-    ),
+    "counts": Counts("shelf-0042", "00000000000000aa", 1, (TELLING,)),
     "state": State("shelf-0042", 1_700_000_000, True),
     "health": Health("shelf-0042", 1.7e9, 5.0, Quality.SYNCED, troubles=(Trouble.DISK_FULL,)),
     "ack": Receipt("00000000000000aa", 5, ((7, 9), (11, 11))),
 }
+
+
+# What units told in windows before definitions version 3 did not have.
+LATER = {
+    "reached", "empty_handed", "abstained", "staff", "histograms", "facings", "estimates",
+}  # fmt: skip
 
 
 def sample(name: str) -> Any:
@@ -203,7 +231,28 @@ def test_free_text_coordinates_and_impossible_numbers_fit_nowhere(
 def test_a_missing_field_does_not_fit(name: str, path: tuple[str | int, ...]) -> None:
     message = sample(name)
     del at(message, path[:-1])[path[-1]]
-    assert fits(name, message) == (path in {("have",), ("shift",)})
+    later = name == "counts" and len(path) == 3 and path[-1] in LATER
+    assert fits(name, message) == (later or path in {("have",), ("shift",)})
+
+
+def test_a_message_of_an_older_unit_still_fits_and_reads() -> None:
+    message = sample("counts")
+    (window,) = message["windows"]
+    message["windows"] = [{key: told for key, told in window.items() if key not in LATER}]
+    assert fits("counts", message)
+    assert decode_counts(json.dumps(message).encode()).windows == (PLAIN,)
+
+
+def test_the_buckets_are_those_of_the_records() -> None:
+    for name, edges in EDGES.items():
+        buckets = SCHEMAS["counts"]["$defs"][f"buckets_{name}"]
+        assert buckets["minItems"] == buckets["maxItems"] == len(edges)
+        assert f"begin at {', '.join(map(str, edges))};" in buckets["description"]
+
+
+def test_a_schema_holds_as_many_facings_as_a_unit_may_have() -> None:
+    facings = SCHEMAS["counts"]["$defs"]["window"]["properties"]["facings"]
+    assert facings["anyOf"][1]["maxItems"] == MAX_FACINGS
 
 
 def schema_objects(schema: Any) -> Iterator[dict[str, Any]]:

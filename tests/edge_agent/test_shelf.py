@@ -10,7 +10,16 @@ import pytest
 from shelf_world import FACINGS, SIZE, board, frame, people, with_arm, zone
 
 from edge_agent.config import Zone
-from edge_agent.observations import Censored, Evidence, Handling, Move, Poses, Reach, Stock
+from edge_agent.observations import (
+    Abstained,
+    Censored,
+    Evidence,
+    Handling,
+    Move,
+    Poses,
+    Reach,
+    Stock,
+)
 from edge_agent.shelf import Shelves
 from models.scene.arms import arms
 
@@ -98,6 +107,13 @@ def test_light_shadow_and_shake_are_nobody():
 
     events = play(8, draw)
     assert not of(events, Reach)
+    assert not of(events, Handling)
+
+
+def test_a_product_that_is_gone_without_anybody_near_is_told_as_neither():
+    events = play(12, lambda t: board("" if t < 4 else "B"))
+    assert {(one.zone, one.facing) for one in of(events, Abstained)} == {("shelf", "B")}
+    assert of(events, Abstained)[0].t_s == pytest.approx(4, abs=0.5)
     assert not of(events, Handling)
 
 

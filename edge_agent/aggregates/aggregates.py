@@ -1,14 +1,17 @@
-"""Visits become counts: the one stage that sees both what a unit saw and what may leave it."""
+"""Visits and events become windows of counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import floor
 
+from edge_agent.aggregates.span import Span
+from edge_agent.aggregates.tell import Place, tell
 from edge_agent.config import Zone
-from edge_agent.observations import Censored, Handling, Move, Reach, ShelfEvent, Visit
-from edge_agent.records import Definitions, Quality, Window
+from edge_agent.observations import Abstained, Handling, Reach, ShelfEvent, Visit
+from edge_agent.records import Quality, Window
+from edge_agent.stock import Facings
 
 Batch = tuple[Window, ...]
 # Frames further apart than this (or 3 analysed frames) leave a hole in what was observed.
@@ -28,16 +31,6 @@ class Epoch:
     quality: Quality = Quality.RECORDING
 
 
-@dataclass(slots=True)
-class _Span:
-    """One window that is still being counted."""
-
-    observed_s: float = 0.0
-    visits: list[Visit] = field(default_factory=list)
-    reaches: list[Reach] = field(default_factory=list)
-    handlings: list[Handling] = field(default_factory=list)
-
-
 class Aggregates:
     """Counts visits into windows of fixed length, aligned to whole multiples of it.
 
@@ -55,20 +48,13 @@ class Aggregates:
     def __init__(
         self, zones: Sequence[Zone], window_s: float, interval_s: float, epoch: Epoch
     ) -> None:
-        self._zones = {zone.name: zone for zone in zones}
-        self._definitions = {
-            zone.name: Definitions(
-                stop_s=zone.thresholds.stop_s,
-                engage_s=zone.thresholds.engage_s,
-                gap_s=zone.thresholds.gap_s,
-            )
-            for zone in zones
-        }
+        self._zones = tuple(zones)
         self._window_s = window_s
         self._interval_s = interval_s
         self._hole_s = max(HOLE_S, 3 * interval_s)
         self._epoch = epoch
-        self._spans: dict[int, _Span] = {}
+        self._spans: dict[int, Span] = {}
+        self._facings = Facings()
         self._next: int | None = None
         self._last: float | None = None
 
@@ -88,7 +74,7 @@ class Aggregates:
             if end <= start:  # a border that rounding puts just below itself
                 index += 1
                 end = min(t, self._end(index))
-            self._span(index).observed_s += end - start
+            self._span(index).watch(start, end)
             start = end
 
     def add(self, visits: Iterable[Visit], events: Iterable[ShelfEvent] = ()) -> None:
@@ -100,8 +86,17 @@ class Aggregates:
                 self._at(event.end_s).reaches.append(event)
             elif isinstance(event, Handling):
                 self._at(event.t_s).handlings.append(event)
+            elif isinstance(event, Abstained):
+                self._at(event.t_s).abstained.append(event)
+            else:
+                self._facings.add(event)
 
-    def _at(self, t: float) -> _Span:
+    def cut(self) -> None:
+        """Observation ends or pauses: what facings hold is not known until it is told again."""
+        if self._last is not None:
+            self._facings.cut(self._last)
+
+    def _at(self, t: float) -> Span:
         index = self._index(t)
         # A window that has left the unit takes nothing any more; the count must not be lost.
         return self._span(index if self._next is None else max(index, self._next))
@@ -142,42 +137,13 @@ class Aggregates:
     def _end(self, index: int) -> float:
         return (index + 1) * self._window_s - self._epoch.offset_s
 
-    def _span(self, index: int) -> _Span:
-        return self._spans.setdefault(index, _Span())
+    def _span(self, index: int) -> Span:
+        return self._spans.setdefault(index, Span())
 
     def _batch(self, index: int) -> Batch:
-        span = self._spans.pop(index, _Span())
-        return tuple(self._window(name, index, span) for name in self._zones)
-
-    def _window(self, name: str, index: int, span: _Span) -> Window:
-        definitions = self._definitions[name]
-        visits = [visit for visit in span.visits if visit.zone == name]
-        whole = [visit.dwell_s for visit in visits if visit.censored is Censored.NONE]
-        moves = [one.move for one in span.handlings if one.zone == name]
-        zone = self._zones[name]
-        cut = [visit.dwell_s for visit in visits if visit.censored is not Censored.NONE]
-        return Window(
-            zone=name,
-            start=round(index * self._window_s, 3),
-            length_s=self._window_s,
-            observed_s=min(round(span.observed_s, 3), self._window_s),
-            clock=self._epoch.quality,
-            definitions=definitions,
-            pass_bys=len(visits),
-            stops=sum(visit.dwell_s >= definitions.stop_s for visit in visits),
-            engaged=sum(
-                visit.dwell_s >= definitions.engage_s or visit.reaches > 0 for visit in visits
-            ),
-            reaches=_if(zone.shelf, sum(reach.zone == name for reach in span.reaches)),
-            picks=_if(zone.facings, moves.count(Move.PICK)),
-            put_backs=_if(zone.facings, moves.count(Move.PUT_BACK)),
-            dwell_s=round(sum(whole), 3),
-            bridged_s=round(sum(visit.bridged_s for visit in visits), 3),
-            censored=len(cut),
-            censored_dwell_s=round(sum(cut), 3),
-        )
-
-
-def _if(there: object, count: int) -> int | None:
-    """The count where there is something to count at; None is not zero."""
-    return count if there else None
+        span = self._spans.pop(index, Span())
+        start = round(index * self._window_s, 3)
+        place = Place(start, self._window_s, self._end(index), self._epoch.quality)
+        batch = tuple(tell(zone, place, span, self._facings) for zone in self._zones)
+        self._facings.forget(place.end)
+        return batch

@@ -1,0 +1,5 @@
+"""Visits and events become counts: the one stage that sees both what a unit saw and what leaves."""
+
+from edge_agent.aggregates.aggregates import Aggregates, Batch, Epoch
+
+__all__ = ["Aggregates", "Batch", "Epoch"]
