@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from math import sqrt
+from math import hypot, sqrt
 
 # Half of the interval that holds the truth 95 times of 100, in standard deviations.
 _SIGMAS = 1.96
@@ -65,11 +65,12 @@ class Estimate:
             raise ValueError(f"an estimate is 0 <= low <= best <= high: {self}")
 
     def __add__(self, other: Estimate) -> Estimate:
-        """Of both together, their errors being independent: half widths add as squares do."""
-        best = self.best + other.best
-        down = _both(self.best - self.low, other.best - other.low)
-        up = _both(self.high - self.best, other.high - other.best)
-        return Estimate(max(0.0, best - down), best, best + up)
+        """Of both together, their errors being independent: half widths add as squares do.
+
+        The upper half is the width: the lower one may have been cut off at nothing.
+        """
+        best, half = self.best + other.best, hypot(self.high - self.best, other.high - other.best)
+        return Estimate(max(0.0, best - half), best, best + half)
 
 
 def of_events(kind: Kind, confidences: Iterable[float], chances: int) -> Estimate:
@@ -92,7 +93,3 @@ def of_events(kind: Kind, confidences: Iterable[float], chances: int) -> Estimat
     variance = (sum(p * (1 - p) for p in probabilities) + missed) * known.dispersion
     half = _SIGMAS * sqrt(variance)
     return Estimate(round(max(0.0, best - half), 3), round(best, 3), round(best + half, 3))
-
-
-def _both(a: float, b: float) -> float:
-    return sqrt(a * a + b * b)
