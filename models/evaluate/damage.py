@@ -1,5 +1,6 @@
-"""What a poor detector makes of people: joints that tremble, are lost or change sides, and boxes
-whose edges tremble and that are missed.
+"""What a poor detector makes of people.
+
+Joints tremble, are lost or change sides; edges of boxes tremble, and boxes are missed.
 """
 
 from __future__ import annotations

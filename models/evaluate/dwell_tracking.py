@@ -18,7 +18,7 @@ from edge_agent.observations import Detections, Floats, Tracks, Visit
 from edge_agent.pipeline import Models, build_pipeline
 from edge_agent.pipeline.schedule import MOST_APART_S
 from edge_agent.zones import Floors
-from models.evaluate.damage import EDGES, MISSED, worse_boxes
+from models.evaluate.damage import worse_boxes
 from models.evaluate.dwell import pair_visits
 from models.evaluate.goals import Measure, Sums, judged, show
 from models.evaluate.recording import as_visit
@@ -27,13 +27,13 @@ from models.progress import counting
 from models.scene.crowd import Crowd, crowd
 from models.scene.workers import lean
 
-EPILOG = f"""\
+EPILOG = """\
 Makes shops without pictures: the true boxes of everybody, whoever stands before them. Each edge is
-moved by {EDGES:.0%} of the box's size (normal) and {MISSED:.0%} of boxes are missed. Our tracker and ByteTrack
-(supervision, its defaults, in an environment of its own that `make bench` installs) get the same
-boxes, {{high}} and {{low}} times a second, and the same floors make visits of their tracks. Dwell error is
-seconds a true visit: what each visit found is off, the whole of each that was missed, and the whole
-of each too many. Low to high: 95 % of 1000 samples of the shops (bootstrap).
+moved by 3 % of the box's size (normal), and 7 % of boxes are missed. Our tracker and ByteTrack
+(supervision's, its defaults, in an environment of its own that `make bench` installs) get the same
+boxes, 30 and 5 times a second, and the same floors make visits of their tracks. Dwell error is
+seconds a true visit: what each visit found is off, the whole of each that was missed, and the
+whole of each too many. Low to high: 95 % of 1000 samples of the shops (bootstrap).
 
 examples:
   python -m models evaluate dwell-tracking
@@ -44,7 +44,6 @@ _HIGH_FPS, _LOW_FPS = 30, 5
 _RIVAL, _SCORE = "supervision", 0.9
 # A person of whom the picture holds less is not found.
 _LEAST_VISIBLE = 0.25
-EPILOG = EPILOG.format(high=_HIGH_FPS, low=_LOW_FPS)
 
 
 def _error(sums: Sums, way: str) -> float:

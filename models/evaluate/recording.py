@@ -75,7 +75,8 @@ def rendered(folder: Path, seconds: float, fps: float) -> Path:
 
     Args:
         folder: of a recording, or where a shop is to be kept.
-        seconds, fps: how long a new one lasts, and its frames a second.
+        seconds: how long a new one lasts.
+        fps: its frames a second.
     """
     if folder.name.isdigit() and not (folder / TRUTH).exists():
         from models.scene.clip import Order, make

@@ -8,17 +8,16 @@ from edge_agent.config import Zone
 from edge_agent.observations import Evidence, Keypoint, Poses, Reach
 from edge_agent.shelf.reaches import GAP_S
 
-# A wrist that scores less is not found; the one from which our own witness believes a joint.
-LEAST_SCORE = 0.2
 _WRISTS = (Keypoint.LEFT_WRIST, Keypoint.RIGHT_WRIST)
 
 
-def wrist_runs(poses: Iterable[Poses], zones: Sequence[Zone]) -> list[Reach]:
+def wrist_runs(poses: Iterable[Poses], zones: Sequence[Zone], least: float) -> list[Reach]:
     """Each run of frames in which one wrist of one track is in a shelf, however short.
 
     Args:
         poses: of one recording's analysed frames, in order.
         zones: those without a shelf are left aside.
+        least: a wrist that scores less is not found.
     """
     seen: dict[tuple[str, int, int], list[float]] = {}
     shelves = [(zone.name, zone.shelf) for zone in zones if zone.shelf is not None]
@@ -27,7 +26,7 @@ def wrist_runs(poses: Iterable[Poses], zones: Sequence[Zone]) -> list[Reach]:
             for side in _WRISTS:
                 x, y, score = joints[side].tolist()
                 for name, shelf in shelves:
-                    if score >= LEAST_SCORE and shelf.contains((x, y)):
+                    if score >= least and shelf.contains((x, y)):
                         seen.setdefault((name, track, side), []).append(some.t)
     return [
         Reach(name, None, first, last, Evidence.WRIST, track=track)
