@@ -48,10 +48,12 @@ fmt: setup ## format and mend what can be mended
 replay: setup ## the real recordings through the pipeline, beside what truly happens in them
 	$(BIN)/python -m pytest -v tests/test_replay.py
 
-accuracy: setup ## 100 rendered shops (SEEDS=8001-8100) and the real clips against their truth
+accuracy: setup .venv-rivals/supervision/.installed ## 100 rendered shops (SEEDS=8001-8100) and the real clips against their truth
 	$(BIN)/python -m models evaluate accuracy --seeds $(or $(SEEDS),8001-8100) --workers $(or $(WORKERS),2) \
 		$(if $(SHELFLIGHT_DATA),--truth $(wildcard $(SHELFLIGHT_DATA)/footage/*.truth.json)) \
 		--floors tests/accuracy.txt --picture accuracy.png
+	$(BIN)/python -m models evaluate robustness --workers $(or $(WORKERS),2) --picture robustness.png
+	$(BIN)/python -m models evaluate dwell-tracking --workers $(or $(WORKERS),2) --picture dwell-tracking.png
 
 bench: setup $(RIVALS) ## sizes, overhead and the tracker beside its rivals; SHELFLIGHT_DATA=folder
 	$(BIN)/python -m edge_agent footprint
