@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import astuple
 
 import pytest
 
@@ -16,7 +17,7 @@ from models.evaluate.recording import load_truth, rendered
 from models.evaluate.robustness import MEASURES, PLAIN, Outcome, Trial, outcome, summed
 from models.evaluate.tally import Tally
 
-SEED, SECONDS, FPS = 7, 20.0, 5.0
+SEED, SECONDS, FPS = 12, 12.0, 5.0
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_points_lost_are_of_the_damaged_beside_the_true_joints():
 
 def test_who_is_hidden_is_not_found_and_hidden_joints_are_guessed(shop):
     labels = load_labels(shop / "labels.npz")
-    said = detections_of(labels, 100, 0.3)
+    said = detections_of(labels, 60, 0.3)
     assert sum(len(one.boxes) for one in said) == (labels.visible > 0.25).sum()
     scores = {round(v, 1) for one in said for v in one.keypoints[..., 2].ravel().tolist()}
     assert scores == {0.0, 0.3, 0.9}
@@ -76,25 +77,27 @@ def test_who_is_hidden_is_not_found_and_hidden_joints_are_guessed(shop):
 
 
 def test_the_stand_in_tells_of_the_very_frame(shop):
-    said = detections_of(load_labels(shop / "labels.npz"), 100, 0.3)
+    said = detections_of(load_labels(shop / "labels.npz"), 60, 0.3)
 
     class At:
-        t = 12.4
+        t = 10.4
 
     given = Given(said, FPS)
     found = given.decode(given.runtime(given.prepare(At())), At())
-    assert found.boxes is said[62].boxes
-    assert found.t == 12.4
+    assert found.boxes is said[52].boxes
+    assert found.t == 10.4
 
 
 def test_a_shop_is_played_in_all_ways_and_damage_is_done_by_seed(shop):
     truth = load_truth(shop)
-    one, other = (outcome(truth, Trial(FPS, 2, 2)) for _ in range(2))
-    assert one == other
+    one, other = (outcome(truth, Trial(FPS, damages, 2)) for damages in (2, 1))
+    assert one.clean == other.clean
     assert one.clean.reaches == len(truth.values["reaches"]) > 0
-    assert one.damaged.reaches == 2 * one.clean.reaches
+    assert one.damaged.reaches == 2 * other.damaged.reaches == 2 * one.clean.reaches
     assert one.clean.reaches_right > 0
-    assert one.damaged != outcome(truth, Trial(FPS, 3, 2)).damaged
+    # Each damage is another one, and the first is the first again.
+    assert one.damaged != Tally(*(2 * value for value in astuple(other.damaged)))
+    assert outcome(truth, Trial(FPS, 1, 2)).damaged == other.damaged
     # A longer least run is said less often.
     assert one.plain[0].reaches_said >= one.plain[30].reaches_said
 
