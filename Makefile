@@ -52,10 +52,12 @@ replay: setup ## the golden stories as they were told; real recordings where SHE
 update-golden: setup ## show what the golden stories tell otherwise now, and take it as expected
 	$(BIN)/python -m edge_agent golden tests/golden/*/ --update
 
-accuracy: setup ## 100 rendered shops (SEEDS=8001-8100) and the real clips against their truth
+accuracy: setup .venv-rivals/supervision/.installed ## 100 rendered shops (SEEDS=8001-8100) and the real clips against their truth
 	$(BIN)/python -m models evaluate accuracy --seeds $(or $(SEEDS),8001-8100) --workers $(or $(WORKERS),2) \
 		$(if $(SHELFLIGHT_DATA),--truth $(wildcard $(SHELFLIGHT_DATA)/footage/*.truth.json)) \
 		--floors tests/accuracy.txt --picture accuracy.png
+	$(BIN)/python -m models evaluate robustness --workers $(or $(WORKERS),2) --picture robustness.png
+	$(BIN)/python -m models evaluate dwell-tracking --workers $(or $(WORKERS),2) --picture dwell-tracking.png
 
 bench: setup $(RIVALS) ## sizes, overhead and the tracker beside its rivals; SHELFLIGHT_DATA=folder
 	$(BIN)/python -m edge_agent footprint

@@ -32,8 +32,7 @@ _RATES = ("stop_rate", "engagement_rate", "mean_dwell_s", "reach_rate")
 # Squares are roots again in Python: SQLite is not always built with mathematics.
 _ESTIMATES = [
     f"SUM({name}_best) AS {name}_best, "
-    f"SUM(({name}_best - {name}_low) * ({name}_best - {name}_low)) AS {name}_down, "
-    f"SUM(({name}_high - {name}_best) * ({name}_high - {name}_best)) AS {name}_up"
+    f"SUM(({name}_high - {name}_best) * ({name}_high - {name}_best)) AS {name}_half"
     for name in ESTIMATED
 ]
 
@@ -155,8 +154,8 @@ def _estimates(row: Row) -> Row:
     """As `records` merges windows: what is most likely adds up, half widths add as squares do."""
     told: Row = dict.fromkeys(ESTIMATE_COLUMNS)
     for name in ESTIMATED:
-        best, down, up = (row[f"{name}_{end}"] for end in ("best", "down", "up"))
+        best, squares = row[f"{name}_best"], row[f"{name}_half"]
         if best is not None:
-            low, high = max(0.0, best - math.sqrt(down)), best + math.sqrt(up)
+            low, high = max(0.0, best - math.sqrt(squares)), best + math.sqrt(squares)
             told |= {f"{name}_low": low, f"{name}_best": best, f"{name}_high": high}
     return told

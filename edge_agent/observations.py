@@ -79,6 +79,8 @@ class Tracks:
         scores: float64 [N], the detection's score.
         confirmed: bool [N]; False while a track is tentative (it may turn out to be flicker).
         keypoints: float64 [N, 17, 3] where the detector gave them.
+        steady: float64 [N, 4], where the tracker takes the box to be, all it has seen of the
+            person considered; a detector's edges tremble. None = it does not say.
     """
 
     t: float
@@ -87,14 +89,16 @@ class Tracks:
     scores: Floats
     confirmed: NDArray[np.bool_]
     keypoints: Floats | None = None
+    steady: Floats | None = None
 
     def only(self, rows: NDArray[np.bool_]) -> Tracks:
         """Some of them: bool [N]."""
         if rows.all():
             return self
         keypoints = None if self.keypoints is None else self.keypoints[rows]
+        steady = None if self.steady is None else self.steady[rows]
         some = self.ids[rows], self.boxes[rows], self.scores[rows], self.confirmed[rows]
-        return Tracks(self.t, *some, keypoints)
+        return Tracks(self.t, *some, keypoints, steady)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

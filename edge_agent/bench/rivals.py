@@ -76,7 +76,7 @@ def compare(data: Path | None, rivals: Path, rounds: int = 5, every: int = 1) ->
         InputError: an environment or a sequence is missing.
     """
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(_worker(name, rivals)) for name in ("ours", *RIVALS)}
+        workers = {name: stack.enter_context(started(name, rivals)) for name in ("ours", *RIVALS)}
         speed = [row for people in PEOPLE for row in _speed(workers, people, rounds)]
         quality = _quality(workers, data / "mot", every) if data else []
     return {
@@ -104,7 +104,12 @@ class Worker:
 
 
 @contextmanager
-def _worker(name: str, rivals: Path) -> Iterator[Worker]:
+def started(name: str, rivals: Path) -> Iterator[Worker]:
+    """Start one tracker, ours or a rival's, and end it when done.
+
+    Raises:
+        InputError: its environment is missing.
+    """
     python = Path(sys.executable) if name == "ours" else rivals / name / "bin" / "python"
     if not python.exists():
         raise InputError(f"{python} is missing: make bench installs the rivals, or pass --rivals")

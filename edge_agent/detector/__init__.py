@@ -13,7 +13,7 @@ from edge_agent.detector.yolox import YoloxDetector
 from edge_agent.errors import ModelError
 from edge_agent.manifest import Decoder, ModelEntry
 
-__all__ = ["Detector", "ShelflightDetector", "YoloxDetector", "build_detector", "suppress"]
+__all__ = ["Detector", "Run", "ShelflightDetector", "YoloxDetector", "build_detector", "suppress"]
 
 _DECODERS: dict[Decoder, type[Detector]] = {
     Decoder.YOLOX: YoloxDetector,

@@ -32,4 +32,4 @@ def coasted(before: Tracks | None, last: Tracks, t: float) -> Tracks:
         for row, identity in enumerate(last.ids.tolist()):
             if identity in earlier:
                 moved[row] += share * (last.boxes[row] - earlier[identity])
-    return replace(last, t=t, boxes=moved.clip(0.0, 1.0), keypoints=None)
+    return replace(last, t=t, boxes=moved.clip(0.0, 1.0), keypoints=None, steady=None)

@@ -65,7 +65,8 @@ class Network:
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             now = np.maximum(now @ weights + bias, 0)
         logit = (now @ self.weights[-1] + self.biases[-1])[:, 0]
-        return np.asarray(1 / (1 + np.exp(-logit)), np.float32)
+        # Joints without a place lead to any number; the last bits of certainty are not missed.
+        return np.asarray(1 / (1 + np.exp(-logit.clip(-50, 50))), np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from edge_agent.observations import Censored, Evidence, Reach
 
 # A hand that is not seen for so long is another one when it comes again: 3 looks of a detector
 # that rests on every other frame.
-_GAP_S = 1.0
+GAP_S = 1.0
 # One hand is found no farther from where it was than this, heights of the frame.
 _STEP = 0.25
 # ... but for one that was seen so many seconds ago at most and has no other to be.
@@ -96,7 +96,7 @@ class Reaches:
         """Take one analysed frame; returns the reaches that are now known to be over."""
         if self._since is None:
             self._since = t
-        over = [stay for stay in self._open if t - stay.last_s > _GAP_S + 1e-6]
+        over = [stay for stay in self._open if t - stay.last_s > GAP_S + 1e-6]
         self._open = [stay for stay in self._open if stay not in over]
         pairs, fresh = self._paired(t, list(touches))
         for touch in fresh:

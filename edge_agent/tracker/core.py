@@ -114,6 +114,7 @@ class Tracker:
             scores,
             np.signbit(seen[motion.YOUTH]),
             keypoints,
+            motion.steady(seen),
         )
 
     def _predict(self, t: float) -> Floats:

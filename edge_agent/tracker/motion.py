@@ -52,6 +52,12 @@ _VELOCITY, _CENTRE = [0, 1], [4, 5]
 _SIZE_AND_CENTRE = [2, 3, 4, 5]
 _LIKE_DETECTION = [4, 5, 2, 3, 4, 5]
 
+# The box, x0 y0 x1 y1, of a state's PLACE and CHANGE.
+_BOX = np.array(
+    [[0, 0, -0.5, 0, 1, 0], [0, 0, 0, -0.5, 0, 1], [0, 0, 0.5, 0, 1, 0], [0, 0, 0, 0.5, 0, 1]]
+)
+_STEADY = np.hstack([_BOX, _BOX])
+
 # A new track knows nothing of its place before its first box (variance, in units of the noise).
 _UNKNOWN = 1e9
 # Layouts kept, one for each number of detections seen lately.
@@ -176,3 +182,9 @@ def correct(tracks: Floats, measured: Floats) -> None:
     gain = np.divide(spread, tracks[DOUBT], out=tracks[GAIN])
     np.multiply(measured - tracks[EXPECTED], gain[1:], out=tracks[CHANGE])
     np.multiply(gain[:2], spread[:2], out=tracks[SETTLED])  # its first row is 0: just seen
+
+
+def steady(tracks: Floats) -> Floats:
+    """Boxes [N, 4], x0 y0 x1 y1, of tracks that were corrected."""
+    boxes: Floats = _STEADY.dot(tracks[:12]).T
+    return boxes

@@ -166,13 +166,16 @@ class Floors:
 
     def _sightings(self, tracks: Tracks, poses: Poses | None) -> dict[int, _Sighting]:
         keypoints = keypoints_by_id(tracks, poses) if Anchor.TORSO in self._anchors else {}
+        # Of thirty trembling edges a second some lie across the border; the tracker's do not.
+        steady = tracks.boxes if tracks.steady is None else tracks.steady.clip(0.0, 1.0)
+        rows = zip(tracks.ids.tolist(), tracks.boxes.tolist(), steady.tolist(), strict=True)
         return {
             identity: _Sighting(
                 tracks.t,
                 box,
-                {a: anchor_point(a, box, keypoints.get(identity)) for a in self._anchors},
+                {a: anchor_point(a, place, keypoints.get(identity)) for a in self._anchors},
             )
-            for identity, box in zip(tracks.ids.tolist(), tracks.boxes.tolist(), strict=True)
+            for identity, box, place in rows
         }
 
     def _see(self, person: _Person, now: _Sighting, unseen: list[_Person]) -> list[Visit]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass
 from functools import partial
@@ -15,8 +15,9 @@ import numpy as np
 
 from edge_agent.errors import InputError
 from models.evaluate.picture import bars
-from models.evaluate.recording import load_truth, play, site_for
+from models.evaluate.recording import load_truth, play, rendered, site_for
 from models.evaluate.report import Figure, Row, tell
+from models.evaluate.resample import ends, resampled, seeds_in
 from models.evaluate.tally import Tally, tally
 from models.progress import counting
 from models.scene.workers import lean
@@ -29,7 +30,6 @@ examples:
   python -m models evaluate accuracy --seeds 8001-8020
   python -m models evaluate accuracy --truth bottle-shelf.truth.json store-aisle.truth.json
 """
-_SAMPLES = 1000
 _SECONDS, _FPS = 60.0, 5.0
 
 
@@ -94,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
-    seeds = _seeds(args.seeds)
+    seeds = seeds_in(args.seeds)
     if not seeds and not args.truth:
         raise InputError("nothing to judge: name --seeds, --truth, or both")
     floors = read_floors(args.floors) if args.floors else {}
@@ -113,26 +113,14 @@ def main(args: argparse.Namespace) -> int:
 
 def figures(tallies: Sequence[Tally], seed: int = 0) -> list[Row]:
     """All tallies together: the figure of each measure, and the ends of its 95 % interval."""
-    table = np.array([astuple(one) for one in tallies])
-    rng = np.random.default_rng(seed)
-    chosen = rng.integers(len(table), size=(_SAMPLES, len(table)))
-    sums = [Tally(*row) for row in table[chosen].sum(axis=1)]
+    sums = [Tally(*row) for row in resampled(np.array([astuple(one) for one in tallies]), seed)]
     whole = sum(tallies, Tally())
-    ends = {measure.name: _interval(measure, sums) for measure in MEASURES}
+    sure = {one.name: ends([one.of(some) for some in sums]) for one in MEASURES}
     return [
         {"name": "figure", **{one.name: _told(one.of(whole)) for one in MEASURES}},
-        {"name": "low", **{name: low for name, (low, _) in ends.items()}},
-        {"name": "high", **{name: high for name, (_, high) in ends.items()}},
+        {"name": "low", **{name: low for name, (low, _) in sure.items()}},
+        {"name": "high", **{name: high for name, (_, high) in sure.items()}},
     ]
-
-
-def _interval(measure: Measure, sums: Iterable[Tally]) -> tuple[float | None, float | None]:
-    some = np.array([measure.of(one) for one in sums])
-    some = some[np.isfinite(some)]
-    if not len(some):
-        return None, None
-    low, high = np.quantile(some, (0.025, 0.975)).tolist()
-    return low, high
 
 
 def _told(value: float) -> float | None:
@@ -179,19 +167,6 @@ def _below(row: Row, floors: dict[str, float]) -> int:
     return status
 
 
-def _seeds(text: str | None) -> range:
-    if text is None:
-        return range(0)
-    first, _, last = text.partition("-")
-    try:
-        seeds = range(int(first), int(last or first) + 1)
-    except ValueError:
-        raise InputError(f"--seeds {text}: wanted a number or FIRST-LAST") from None
-    if not seeds:
-        raise InputError(f"--seeds {text}: the last is before the first")
-    return seeds
-
-
 def _judge(jobs: Sequence[Path], seconds: float, fps: float, workers: int) -> Iterator[Tally]:
     judge = partial(_job, seconds=seconds, fps=fps)
     with lean() as context, counting() as progress:
@@ -205,10 +180,6 @@ def _judge(jobs: Sequence[Path], seconds: float, fps: float, workers: int) -> It
 def _job(path: Path, seconds: float, fps: float) -> Tally:
     import cv2
 
-    from models.scene.clip import Order, make
-
     cv2.setNumThreads(1)
-    if path.name.isdigit() and not (path / "truth.json").exists():
-        make(Order(int(path.name), seconds, fps, workers=1), path)
-    truth = load_truth(path)
+    truth = load_truth(rendered(path, seconds, fps))
     return tally(play(site_for(truth, None), truth.clip, fps), truth.values)

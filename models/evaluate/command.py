@@ -12,9 +12,11 @@ KINDS = {
     "detection": ("models.evaluate.detection", "average precision of person boxes"),
     "keypoints": ("models.evaluate.keypoints", "PCK and OKS of joints"),
     "accuracy": ("models.evaluate.accuracy", "all that a unit says, of rendered shops and clips"),
+    "robustness": ("models.evaluate.robustness", "reaches where skeletons are bad"),
     "dwell": ("models.evaluate.dwell", "visits of recordings, through the whole pipeline"),
+    "dwell-tracking": ("models.evaluate.dwell_tracking", "dwell from poor boxes, beside ByteTrack"),
 }
-_EPILOG = "\n".join(f"  {name:12}{text}" for name, (_, text) in KINDS.items())
+_EPILOG = "\n".join(f"  {name:16}{text}" for name, (_, text) in KINDS.items())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,21 +47,42 @@ def load_truth(path: Path) -> Truth:
     source = path / TRUTH if path.is_dir() else path
     try:
         values = json.loads(source.read_text(encoding="utf-8"))
-        visits = tuple(
-            Visit(
-                one["zone"],
-                float(one["enter_s"]),
-                float(one["leave_s"]),
-                censored=Censored(one.get("censored", "none")),
-                staff=bool(one.get("staff", False)),
-            )
-            for one in values.get("visits", ())
-        )
+        visits = tuple(as_visit(one) for one in values.get("visits", ()))
         return Truth(source.parent / values["clip"], visits, values, source)
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise InputError(f"{source}: cannot be read as truth: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{source}: is no truth file: {error!r} is missing or wrong") from error
+
+
+def as_visit(one: Mapping[str, Any]) -> Visit:
+    """A visit as a truth file tells it.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    return Visit(
+        one["zone"],
+        float(one["enter_s"]),
+        float(one["leave_s"]),
+        censored=Censored(one.get("censored", "none")),
+        staff=bool(one.get("staff", False)),
+    )
+
+
+def rendered(folder: Path, seconds: float, fps: float) -> Path:
+    """The folder of a recording; where it is named by a seed and holds none yet, that shop's.
+
+    Args:
+        folder: of a recording, or where a shop is to be kept.
+        seconds: how long a new one lasts.
+        fps: its frames a second.
+    """
+    if folder.name.isdigit() and not (folder / TRUTH).exists():
+        from models.scene.clip import Order, make
+
+        make(Order(int(folder.name), seconds, fps, workers=1), folder)
+    return folder
 
 
 def site_for(truth: Truth, named: Path | None) -> Site:

@@ -108,10 +108,7 @@ def _seen(stage: Stage, track: Track, row: Floats) -> tuple[Floats, Floats, list
     shoulders = points[5:7]
     if shoulders.min() < 0 or shoulders.max() > 1:
         return None
-    low, high = points.min(0), points.max(0)
-    tall = high[1] - low[1]
-    room = tall * _FLESH * np.array([stage.size[1] / stage.size[0], 1] * 2)
-    box = np.concatenate([low - room[:2], high + room[2:]]).clip(0, 1)
+    box = body_box(points, stage.size).clip(0, 1)
     fixture = stage.shop.fixtures[stage.zones[0].fixture]
     past = [
         bool(row[HAND + 4 * side + 3] > _OUT)
@@ -119,3 +116,15 @@ def _seen(stage: Stage, track: Track, row: Floats) -> tuple[Floats, Floats, list
         for side in (0, 1)
     ]
     return points, box, past
+
+
+def body_box(points: Floats, size: tuple[int, int]) -> Floats:
+    """The box of a body whose joints are known: float64 [4], fractions, not cut at the frame.
+
+    Args:
+        points: float64 [17, 2], fractions.
+        size: width, height of the frame, pixels.
+    """
+    low, high = points.min(0), points.max(0)
+    room = (high[1] - low[1]) * _FLESH * np.array([size[1] / size[0], 1] * 2)
+    return np.concatenate([low - room[:2], high + room[2:]])

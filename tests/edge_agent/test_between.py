@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,3 +36,9 @@ def test_without_a_run_before_nobody_is_known_to_move():
 
 def test_nobody_is_no_tracks():
     assert len(nobody(3.0).ids) == len(nobody(3.0).boxes) == 0
+
+
+def test_what_the_tracker_said_of_the_last_run_is_not_said_of_a_frame_between():
+    last = tracks(1.4, p1=0.2)
+    said = replace(last, steady=last.boxes)
+    assert coasted(tracks(1.0, p1=0.1), said, 1.8).steady is None

@@ -45,6 +45,32 @@ def test_a_track_is_handed_over_from_its_first_detection_and_confirmed_later():
     assert second.confirmed.tolist() == [True]
 
 
+@pytest.mark.parametrize(("fps", "most"), [(30.0, 0.6), (5.0, 0.95)])
+def test_a_trembling_box_is_taken_to_be_steadier_than_it_is_seen(fps, most):
+    rng, tracker = np.random.default_rng(3), Tracker()
+    seen, taken = [], []
+    for i in range(round(20 * fps)):
+        tracks = tracker.update(jittered(rng, frame(i / fps, (0.5, 0.5))))
+        seen.append(tracks.boxes[0])
+        taken.append(tracks.steady[0])
+    assert (np.std(taken[10:], axis=0) < most * np.std(seen[10:], axis=0)).all()
+    assert np.mean(taken, axis=0) == pytest.approx(np.mean(seen, axis=0), abs=0.003)
+
+
+@pytest.mark.parametrize("fps", [5.0, 30.0])
+def test_somebody_who_walks_is_not_taken_to_be_behind_where_they_are(fps):
+    tracker = Tracker()
+    for i in range(round(3 * fps)):
+        here = frame(i / fps, (0.2 + WALK * i / fps, 0.5))
+        tracks = tracker.update(here)
+    assert tracks.steady[0] == pytest.approx(here.boxes[0], abs=0.02 * HEIGHT)
+
+
+def test_people_left_out_take_their_steady_boxes_with_them():
+    tracks = Tracker().update(frame(0.0, (0.2, 0.5), (0.8, 0.5)))
+    assert tracks.only(np.array([False, True])).steady == pytest.approx(tracks.boxes[1:])
+
+
 def test_tracks_carry_the_detections_own_boxes_scores_and_keypoints_in_their_order():
     tracker = Tracker()
     points = np.arange(2 * 17 * 3, dtype=float).reshape(2, 17, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,17 @@ def test_a_visit_lasts_from_border_to_border():
     assert visit.leave_s == pytest.approx(12.0, abs=0.1)
     assert visit.censored is Censored.NONE
     assert visit.bridged_s == 0
+
+
+def test_somebody_beside_the_floor_whose_box_trembles_across_the_border_is_no_visitor():
+    def beside(t):
+        seen = tracks(t, (1, 0.39 + 0.03 * np.sin(40 * t)))
+        return replace(seen, steady=tracks(t, (1, 0.39)).boxes)
+
+    frames = [beside(i / 30) for i in range(300)]
+    assert play(Floors([TABLE], 1 / 30), frames) == []
+    raw = [replace(frame, steady=None) for frame in frames]
+    assert play(Floors([TABLE], 1 / 30), raw) != []
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.05, 0.1, 0.15])
