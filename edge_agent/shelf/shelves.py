@@ -8,6 +8,7 @@ from edge_agent.config import Zone
 from edge_agent.manifest import Colour
 from edge_agent.observations import Frame, Poses, ShelfEvent, Tracks
 from edge_agent.shelf.eyes import Eyes
+from edge_agent.shelf.joints import Joints
 from edge_agent.shelf.people import People
 from edge_agent.shelf.shelf import Shelf
 from edge_agent.tensor import PictureReader
@@ -30,7 +31,7 @@ class Shelves:
         self._reader = PictureReader(Colour.BGR)
         self._size = (0, 0)
         self._shelves: list[Shelf] = []
-        self._people = People()
+        self._people, self._joints = People(), Joints()
         self._stirred_s = self._looked_s = float("-inf")
 
     def update(
@@ -47,6 +48,8 @@ class Shelves:
         if not self._zones or not self._due(frame.t, moved or len(tracks.ids) > 0):
             return []
         events = self._fit(frame)
+        if poses is not None:
+            poses = self._joints.filled(tracks, poses)
         self._people.update(tracks, poses, frame.width / frame.height)
         bodies = self._people.bodies(tracks)
         picture, _ = self._reader.read(frame)
