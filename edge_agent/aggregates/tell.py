@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from edge_agent.aggregates.span import Span
+from edge_agent.aggregates.trials import trials
 from edge_agent.certainty import Estimate, Kind, of_events
 from edge_agent.config import Facing, Zone
 from edge_agent.observations import Censored, Handling, Move, Visit
@@ -145,15 +146,14 @@ def _facing(zone: Zone, facing: Facing, seen: Span, place: Place, facings: Facin
 
 
 def _estimates(zone: Zone, seen: Span) -> Estimates:
-    reaches, still = len(seen.reaches), max(0, len(seen.reaches) - len(seen.handlings))
-
-    def estimate(kind: Kind, move: Move) -> Estimate:
-        return of_events(kind, [o.confidence for o in seen.handlings if o.move is move], still)
+    def estimate(kind: Kind) -> Estimate:
+        found = trials(kind, seen.reaches, seen.handlings)
+        return of_events(kind, found.confidences, found.chances)
 
     return Estimates(
-        reaches=_if(zone.shelf, of_events(Kind.REACHES, [1.0] * reaches, reaches)),
-        picks=_if(zone.facings, estimate(Kind.PICKS, Move.PICK)),
-        put_backs=_if(zone.facings, estimate(Kind.PUT_BACKS, Move.PUT_BACK)),
+        reaches=_if(zone.shelf, estimate(Kind.REACHES)),
+        picks=_if(zone.facings, estimate(Kind.PICKS)),
+        put_backs=_if(zone.facings, estimate(Kind.PUT_BACKS)),
     )
 
 

@@ -13,18 +13,22 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_agent.certainty import Kind
 from edge_agent.errors import InputError
 from models.evaluate.picture import bars
 from models.evaluate.recording import load_truth, play, rendered, site_for
 from models.evaluate.report import Figure, Row, tell
 from models.evaluate.resample import ends, resampled, seeds_in
+from models.evaluate.sureness import Told, calibrated, coverage, told
 from models.evaluate.tally import Tally, tally
 from models.progress import counting
 from models.scene.workers import lean
 
 EPILOG = """\
 Renders shops (kept in --scenes), lets the shipping pipeline analyse each, and compares what it
-says with what was so. Low to high: 95 % of 1000 samples of the recordings (bootstrap).
+says with what was so. Low to high: 95 % of 1000 samples of the recordings (bootstrap). Of what
+telemetry says of its own errors: over groups of recordings with 30 true events or more, how often
+the truth lies within its low..high (held), and how wide that is beside the truth (width).
 
 examples:
   python -m models evaluate accuracy --seeds 8001-8020
@@ -68,6 +72,8 @@ MEASURES = (
     Measure("put_back_f1", lambda t: _f1(t.put_backs_right, t.put_backs_said, t.put_backs)),
     Measure("stock", lambda t: _ratio(t.stock_right, t.stock)),
 )
+Judged = tuple[Tally, dict[Kind, Told]]
+"""What one recording's unit said, as sums, and with how sure."""
 # Of a ratio of totals: how far it is from 1 is what counts.
 _TOTALS = ("visits", "mean_dwell")
 
@@ -86,6 +92,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--floors", type=Path, help="file of floors: exit 1 below any")
     parser.add_argument("--json", action="store_true", help="print one JSON object as last line")
     parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="also tell what edge_agent/certainty.py should say after these recordings",
+    )
+    parser.add_argument(
         "--picture", type=Path, metavar="FILE.png", help="draw the figures (needs matplotlib)"
     )
     parser.epilog = EPILOG
@@ -101,10 +112,15 @@ def main(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as aside:
         folder = args.scenes or Path(aside)
         jobs = [*args.truth, *(folder / str(seed) for seed in seeds)]
-        tallies = list(_judge(jobs, args.seconds, args.fps, args.workers))
-    rows = figures(tallies)
+        judged = list(_judge(jobs, args.seconds, args.fps, args.workers))
+    tallies = [one for one, _ in judged]
+    rows = [{**row, **_sure(judged, row["name"])} for row in figures(tallies)]
     title = f"{len(jobs)} recordings, {sum(tallies, Tally()).visits:.0f} visits"
-    tell(title, rows, [Figure(one.name, one.name.replace("_", " ")) for one in MEASURES], args.json)
+    names = [one.name for one in MEASURES] + [name for kind in Kind for name in _names(kind)]
+    tell(title, rows, [Figure(name, name.replace("_", " ")) for name in names], args.json)
+    if args.calibrate:
+        for kind in Kind:
+            print(kind.value, calibrated(_of(judged, kind)), file=sys.stderr)
     if args.picture:
         triples = {m.name: np.array([row[m.name] for row in rows], float) for m in MEASURES}
         bars(args.picture, title, triples)
@@ -121,6 +137,25 @@ def figures(tallies: Sequence[Tally], seed: int = 0) -> list[Row]:
         {"name": "low", **{name: low for name, (low, _) in sure.items()}},
         {"name": "high", **{name: high for name, (_, high) in sure.items()}},
     ]
+
+
+def _of(judged: Sequence[Judged], kind: Kind) -> list[Told]:
+    return [told[kind] for _, told in judged if kind in told]
+
+
+def _names(kind: Kind) -> tuple[str, str, str]:
+    return f"{kind.value}_groups", f"{kind.value}_held", f"{kind.value}_width"
+
+
+def _sure(judged: Sequence[Judged], row: object) -> Row:
+    """Whether the truth lies within the error bars of each kind, and how wide those are."""
+    known: dict[str, float | None] = {}
+    for kind in Kind:
+        found = coverage(kind, _of(judged, kind))
+        values = (found.groups, found.held, found.width)
+        whole = row == "figure"
+        known |= dict(zip(_names(kind), values if whole else (None,) * 3, strict=True))
+    return known
 
 
 def _told(value: float) -> float | None:
@@ -167,7 +202,7 @@ def _below(row: Row, floors: dict[str, float]) -> int:
     return status
 
 
-def _judge(jobs: Sequence[Path], seconds: float, fps: float, workers: int) -> Iterator[Tally]:
+def _judge(jobs: Sequence[Path], seconds: float, fps: float, workers: int) -> Iterator[Judged]:
     judge = partial(_job, seconds=seconds, fps=fps)
     with lean() as context, counting() as progress:
         task = progress.add_task("shops", total=len(jobs))
@@ -177,9 +212,10 @@ def _judge(jobs: Sequence[Path], seconds: float, fps: float, workers: int) -> It
                 yield one
 
 
-def _job(path: Path, seconds: float, fps: float) -> Tally:
+def _job(path: Path, seconds: float, fps: float) -> Judged:
     import cv2
 
     cv2.setNumThreads(1)
     truth = load_truth(rendered(path, seconds, fps))
-    return tally(play(site_for(truth, None), truth.clip, fps), truth.values)
+    said = play(site_for(truth, None), truth.clip, fps)
+    return tally(said, truth.values), told(said, truth.values)

@@ -98,6 +98,12 @@ def _visits(said: list[Visit], truth: dict[str, Any]) -> Tally:
 def _reaches(said: list[Reach], truth: dict[str, Any]) -> Tally:
     if "reaches" not in truth:
         return Tally()
+    right = len(right_reaches(said, truth["reaches"]))
+    return Tally(reaches=len(truth["reaches"]), reaches_said=len(said), reaches_right=right)
+
+
+def right_reaches(said: Sequence[Reach], true: Sequence[dict[str, Any]]) -> list[int]:
+    """Which of the reaches that were said are true, each true one once."""
 
     def shared(one: Reach, other: dict[str, Any]) -> float:
         if one.zone != other["zone"]:
@@ -105,35 +111,39 @@ def _reaches(said: list[Reach], truth: dict[str, Any]) -> Tally:
         start, end = float(other["start_s"]), float(other["end_s"])
         return max(0.0, min(one.end_s, end) - max(one.start_s, start) + REACH_S)
 
-    right = _paired(said, truth["reaches"], shared)
-    return Tally(reaches=len(truth["reaches"]), reaches_said=len(said), reaches_right=right)
+    return _paired(said, true, shared)
 
 
 def _moves(said: list[Handling], truth: dict[str, Any]) -> Tally:
     if "events" not in truth:
         return Tally()
+    counts: dict[str, float] = {}
+    for move, name in ((Move.PICK, "picks"), (Move.PUT_BACK, "put_backs")):
+        mine = [one for one in said if one.move is move]
+        true = [one for one in truth["events"] if one["event"] == move.value]
+        right = len(right_moves(mine, true))
+        counts |= {name: len(true), f"{name}_said": len(mine), f"{name}_right": right}
+    return Tally(**counts)
+
+
+def right_moves(said: Sequence[Handling], true: Sequence[dict[str, Any]]) -> list[int]:
+    """Which of the moves that were said are true; all are of one kind."""
 
     def near(one: Handling, other: dict[str, Any]) -> float:
         same = (one.zone, one.facing) == (other["zone"], other["facing"])
         return max(0.0, MOVE_S - abs(one.t_s - float(other["t_s"]))) if same else 0.0
 
-    counts: dict[str, float] = {}
-    for move, name in ((Move.PICK, "picks"), (Move.PUT_BACK, "put_backs")):
-        mine = [one for one in said if one.move is move]
-        true = [one for one in truth["events"] if one["event"] == move.value]
-        right = _paired(mine, true, near)
-        counts |= {name: len(true), f"{name}_said": len(mine), f"{name}_right": right}
-    return Tally(**counts)
+    return _paired(said, true, near)
 
 
 def _paired(
     said: Sequence[T], true: Sequence[dict[str, Any]], worth: Callable[[T, dict[str, Any]], float]
-) -> int:
+) -> list[int]:
     if not said or not true:
-        return 0
+        return []
     worths = np.array([[worth(one, other) for other in true] for one in said])
     # How many pairs there are comes first, how good they are second.
-    return sum(worths[i, j] > 0 for i, j in pair(np.where(worths > 0, 100 + worths, 0)))
+    return [i for i, j in pair(np.where(worths > 0, 100 + worths, 0)) if worths[i, j] > 0]
 
 
 def _stock(said: list[Stock], truth: dict[str, Any]) -> Tally:
