@@ -35,6 +35,7 @@ class Touch:
         facing: the facing that it is at.
         thing: the intrusion's number; None = no intrusion.
         share: of the shelf that the intrusion covers, 0..1; None = no intrusion.
+        begins: it may be the first of a stay, not only go on with one.
     """
 
     point: Point
@@ -43,6 +44,7 @@ class Touch:
     facing: str | None = None
     thing: int | None = None
     share: float | None = None
+    begins: bool = True
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ class Reaches:
         over = [stay for stay in self._open if t - stay.last_s > GAP_S + 1e-6]
         self._open = [stay for stay in self._open if stay not in over]
         pairs, fresh = self._paired(t, list(touches))
-        for touch in fresh:
+        for touch in (one for one in fresh if one.begins):
             stay = Stay(t, t, touch.point, touch.track, t - self._since <= _SETTLE_S)
             self._open.append(stay)
             pairs.append((stay, touch))

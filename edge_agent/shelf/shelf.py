@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -73,7 +74,7 @@ class Shelf:
             self._since = frame.t
         view = self._watch.look(frame, picture, tracks, people.stretched())
         hands = [] if poses is None else self._hands.update(tracks, poses)
-        touches = self._touches(view, hands, people)
+        touches = self._touches(view, hands, people, posed=poses is not None)
         events: list[ShelfEvent] = list(self._reaches.update(frame.t, touches))
         self._note_left(frame.t, view, people)
         events += self._read(frame.t, picture, view)
@@ -83,8 +84,14 @@ class Shelf:
         """End observation: reaches are cut off."""
         return list(self._reaches.finish())
 
-    def _touches(self, view: View, hands: Iterable[Hand], people: People) -> list[Touch]:
-        """One touch a hand, whoever saw it."""
+    def _touches(
+        self, view: View, hands: Iterable[Hand], people: People, posed: bool
+    ) -> list[Touch]:
+        """One touch a hand, whoever saw it.
+
+        Where nobody looked for joints, people's boxes are a guess, and what sticks out of one may be
+        the body: it goes on with a stay and begins none.
+        """
         left = list(hands)
         touches = []
         for one in view.intrusions:
@@ -96,7 +103,8 @@ class Shelf:
             left = [hand for hand in left if hand not in mine]
             touches += [self._touch(hand, Evidence.BOTH) for hand in mine]
             if not mine and self._speaks(one, view, people):
-                touches.append(self._seen(one))
+                begins = posed or not people.posed or not len(view.bodies)
+                touches.append(replace(self._seen(one), begins=begins))
         return touches + [self._touch(hand, Evidence.WRIST) for hand in left]
 
     def _speaks(self, one: Intrusion, view: View, people: People) -> bool:
