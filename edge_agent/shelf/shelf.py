@@ -89,8 +89,8 @@ class Shelf:
     ) -> list[Touch]:
         """One touch a hand, whoever saw it.
 
-        Where nobody looked for joints, people's boxes are a guess, and what sticks out of one may be
-        the body: it goes on with a stay and begins none.
+        Where nobody looked for joints, people's boxes are a guess, and what sticks out of one may
+        be the body: it goes on with a stay and begins none.
         """
         left = list(hands)
         touches = []
