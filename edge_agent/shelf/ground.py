@@ -44,6 +44,8 @@ _GHOST, _TEXTURE = 0.7, 12.0
 # slammed door), and surely so.
 _STEADY_PX, _SHAKE_PX, _SURE = 0.15, 4.0, 0.12
 _SHRUNK, _AREA = 2, cv2.INTER_AREA
+# The ground's outlines are made anew so often, seconds; they hardly change.
+_OUTLINES_S = 2.0
 
 
 class Ground:
@@ -66,6 +68,8 @@ class Ground:
     def forget(self) -> None:
         """Learn it anew."""
         self._mean: Floats32 | None = None
+        self._outlines: Floats32 | None = None
+        self._outlines_s = 0.0
         self._usual: Floats32 = np.empty(0, np.float32)
         self._known: Flags = np.empty(0, np.bool_)
         self._expected: Pixels = np.empty(0, np.uint8)
@@ -83,7 +87,9 @@ class Ground:
         """The patch, moved by the whole so that it lies on the ground (phase correlation)."""
         if self._mean is None:
             return patch
-        (x, y), sure = _shift(_small(self._mean), _small(patch))
+        if self._outlines is None or self._t - self._outlines_s >= _OUTLINES_S:
+            self._outlines, self._outlines_s = _small(self._mean), self._t
+        (x, y), sure = _shift(self._outlines, _small(patch))
         if sure >= _SURE and max(abs(x), abs(y)) >= _STEADY_PX / _SHRUNK:
             (x, y), sure = _shift(_grey(self._mean), _grey(patch))
         if sure < _SURE or not _STEADY_PX <= max(abs(x), abs(y)) <= _SHAKE_PX:
@@ -142,6 +148,7 @@ class Ground:
         """Something there is of the shelf now: a product set down, or gone, or a ghost."""
         assert self._mean is not None, "compare comes first"
         self._mean[part] = self._now[part]
+        self._outlines = None
         self._known |= part
 
     def is_ghost(self, part: Flags) -> bool:
@@ -167,8 +174,11 @@ class Ground:
         if not chosen.any():
             return [1.0, 1.0, 1.0]
         ratios = (now[some][chosen] + _PEDESTAL) / (self._mean[some][chosen] + _PEDESTAL)
-        light: list[float] = np.clip(np.median(ratios, axis=0), *_LIGHT).tolist()
-        return light
+        middle = len(ratios) // 2
+        low, high = _LIGHT
+        return [
+            min(max(one, low), high) for one in np.partition(ratios, middle, 0)[middle].tolist()
+        ]
 
     def _apart(self, now: Pixels) -> Pixels:
         """Levels by which the picture leaves what the ground shows within a pixel; [h, w]."""

@@ -75,13 +75,27 @@ class Patch:
 
     def rectangle(self, box: NDArray[np.float64]) -> tuple[slice, slice]:
         """The pixels of a box x0 y0 x1 y1, fractions of the frame, that lie in the patch."""
-        (x0, y0), (x1, y1) = self.places(box.reshape(2, 2)).round().astype(int).tolist()
+        x0, y0, x1, y1 = (round(edge) for edge in self._edges(box))
         return slice(max(y0, 0), max(y1 + 1, 0)), slice(max(x0, 0), max(x1 + 1, 0))
 
     def extent(self, box: NDArray[np.float64]) -> float:
         """The area of a box, fractions of the frame, in pixels of the patch, also beside it."""
-        (x0, y0), (x1, y1) = self.places(box.reshape(2, 2)).tolist()
-        return max(1.0, float((x1 - x0) * (y1 - y0)))
+        x0, y0, x1, y1 = self._edges(box)
+        return max(1.0, (x1 - x0) * (y1 - y0))
+
+    def height(self, box: NDArray[np.float64]) -> float:
+        """Of a box, fractions of the frame, in pixels of the patch."""
+        _, y0, _, y1 = self._edges(box)
+        return y1 - y0
+
+    def _edges(self, box: NDArray[np.float64]) -> tuple[float, float, float, float]:
+        """As `places`, in plain numbers: it is asked for every box in every frame."""
+        x0, y0, x1, y1 = box.tolist()
+        (wide, tall), (left, top) = self._size, self._window[:2]
+        return (
+            (x0 * wide - left) * self.scale, (y0 * tall - top) * self.scale,
+            (x1 * wide - left) * self.scale, (y1 * tall - top) * self.scale,
+        )  # fmt: skip
 
     def point(self, row: float, column: float) -> Point:
         """A pixel of the patch as a point of the frame."""

@@ -14,7 +14,6 @@ from edge_agent.geometry import Polygon
 from edge_agent.observations import Floats, Keypoint
 
 Floats32 = NDArray[np.float32]
-Complexes = NDArray[np.complex128]
 
 # Numbers of an arm, and of the body that it belongs to.
 ARM, BODY = 18, 11
@@ -41,49 +40,63 @@ def standings(
     Returns:
         Two of float32 [N, 29]: 18 of the arm, 11 of the body.
     """
-    # Points as complex numbers, x + iy: what lies along a way is a product's real part.
-    joints = keypoints[..., 0] * aspect + 1j * keypoints[..., 1]
-    x0, y0, x1, y1 = boxes.T
-    wide, tall = (x1 - x0) * aspect, y1 - y0
-    size = np.maximum(np.maximum(wide, tall), _TINY)
     outline = np.array(shelf.points, np.float64) * (aspect, 1.0)
-    feet = (x0 + x1) / 2 * aspect + 1j * y1
-    way = complex(*outline.mean(0)) - feet
-    far = np.abs(way)
-    back = np.conj(way) / np.maximum(far, _TINY)
-    hips = joints[:, [Keypoint.LEFT_HIP, Keypoint.RIGHT_HIP]].mean(1)
-    chest = joints[:, [Keypoint.LEFT_SHOULDER, Keypoint.RIGHT_SHOULDER]].mean(1)
-    trunk = (chest - hips) * back / size
-    corners = outline.astype(np.float32)
+    target, corners = complex(*outline.mean(0)), outline.astype(np.float32)
+    # One person after the other, in plain numbers: for the few that there are arrays take longer.
+    places = (keypoints[..., 0] * aspect + 1j * keypoints[..., 1]).tolist()
+    rows = [
+        _standing(joints, box, target, corners, aspect)
+        for joints, box in zip(places, boxes.tolist(), strict=True)
+    ]
+    both = np.array(rows, np.float64).reshape(-1, 2, ARM + BODY).clip(-_MOST, _MOST)
+    whole = both.astype(np.float32)
+    return whole[:, 0], whole[:, 1]
 
-    def within(points: Complexes) -> Floats:
-        found = [
-            cv2.pointPolygonTest(corners, (point.real, point.imag), measureDist=True)
-            for point in points.ravel().tolist()
-        ]
-        depths: Floats = np.array(found, np.float64).reshape(points.shape) / size
-        return depths
 
+def _standing(
+    joints: list[complex], box: list[float], target: complex, corners: Floats32, aspect: float
+) -> list[list[float]]:
+    """One person's left and right arm.
+
+    Points are complex numbers, x + iy: what lies along a way is a product's real part.
+    """
+    x0, y0, x1, y1 = box
+    wide, tall = (x1 - x0) * aspect, y1 - y0
+    size = max(wide, tall, _TINY)
+
+    def within(point: complex) -> float:
+        return cv2.pointPolygonTest(corners, (point.real, point.imag), measureDist=True) / size
+
+    feet = complex((x0 + x1) / 2 * aspect, y1)
+    hips = (joints[Keypoint.LEFT_HIP] + joints[Keypoint.RIGHT_HIP]) / 2
+    left, right = joints[Keypoint.LEFT_SHOULDER], joints[Keypoint.RIGHT_SHOULDER]
+    chest = (left + right) / 2
+    far = abs(target - feet)
+    back = (target - feet).conjugate() / max(far, _TINY)
+    trunk, shoulders = (chest - hips) * back / size, (left - right) * back / size
     body = [
-        *within(np.stack([feet, hips, chest])), far / size, back.real, -back.imag,
+        within(feet), within(hips), within(chest), far / size, back.real, -back.imag,
         trunk.real, trunk.imag, (hips - feet).imag / size, wide / size, tall / size,
     ]  # fmt: skip
-    # Left and right in one go, [2, N]: what lies to the side has the other sign on the right.
-    sign = np.array([[1.0], [-1.0]])
-    shoulder, elbow, wrist = (joints[:, first : first + 2].T for first in _ARM)
-    hand = wrist + HAND * (wrist - elbow)
-    upper, fore, out = (elbow - shoulder) / size, (wrist - elbow) / size, (hand - shoulder) / size
-    lengths = np.abs(upper), np.abs(fore)
-    bend = (upper * np.conj(fore)).real / (lengths[0] * lengths[1] + _TINY)
-    reach, lift = out * back, upper * back
-    shoulders = (shoulder[0] - shoulder[1]) * back / size
-    arm = [
-        *within(np.stack([hand, wrist, elbow])), *lengths, bend,
-        reach.real, reach.imag * sign, out.real * sign, out.imag,
-        lift.real, lift.imag * sign, upper.imag,
-        ((hand - hips) * back).real / size, ((hand - feet) * back).real / size,
-        (hand - feet).imag / size, shoulders.real * sign, shoulders.imag * sign,
-    ]  # fmt: skip
-    whole = np.stack([*arm, *(np.broadcast_to(one, bend.shape) for one in body)], axis=2)
-    left, right = whole.clip(-_MOST, _MOST).astype(np.float32)
-    return left, right
+    arms = []
+    # What lies to the side has the other sign on the right.
+    for side, sign in ((0, 1.0), (1, -1.0)):
+        shoulder, elbow, wrist = (joints[first + side] for first in _ARM)
+        hand = wrist + HAND * (wrist - elbow)
+        upper, fore, out = (
+            (elbow - shoulder) / size,
+            (wrist - elbow) / size,
+            (hand - shoulder) / size,
+        )
+        lengths = abs(upper), abs(fore)
+        bend = (upper * fore.conjugate()).real / (lengths[0] * lengths[1] + _TINY)
+        reach, lift = out * back, upper * back
+        arm = [
+            within(hand), within(wrist), within(elbow), *lengths, bend,
+            reach.real, reach.imag * sign, out.real * sign, out.imag,
+            lift.real, lift.imag * sign, upper.imag,
+            ((hand - hips) * back).real / size, ((hand - feet) * back).real / size,
+            (hand - feet).imag / size, shoulders.real * sign, shoulders.imag * sign,
+        ]  # fmt: skip
+        arms.append(arm + body)
+    return arms

@@ -201,8 +201,7 @@ class Watch:
         for identity, box in zip(tracks.ids.tolist(), tracks.boxes, strict=True):
             rows, columns = self._patch.rectangle(box)
             covered[rows, columns] = 1
-            (_, top), (_, bottom) = self._patch.places(box.reshape(2, 2)).tolist()
-            heights[identity] = bottom - top
+            heights[identity] = self._patch.height(box)
         for arm in arms:
             width = max(2, round(_ARM_WIDTH * heights.get(arm.track, 0.0)))
             line = self._patch.places(np.array([arm.elbow, arm.hand])).round().astype(int)
@@ -274,9 +273,10 @@ class Watch:
 
     def _intrusion(self, mask: Flags, door: Flags, thing: _Thing) -> Intrusion:
         rows, columns = mask.nonzero()
-        entry = np.argwhere(door).mean(axis=0)
+        entry = [float(places.mean()) for places in door.nonzero()]
         away = np.hypot(rows - entry[0], columns - entry[1])
-        far = away >= np.quantile(away, 1 - _TIP)
+        nearest = int((1 - _TIP) * (len(away) - 1))
+        far = away >= np.partition(away, nearest)[nearest]
         tip = self._patch.point(float(rows[far].mean()), float(columns[far].mean()))
         return Intrusion(tip, len(rows) / self._patch.area, thing.track, thing.name, mask)
 
