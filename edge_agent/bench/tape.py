@@ -131,13 +131,15 @@ class TapedDetector:
         self.prepare = models.detector.prepare
 
     def decode(self, outputs: list[NDArray[Any]], frame: Frame) -> Detections:
-        """As the detector, and record it."""
+        """As the detector to four places, and record it."""
         found = self._detector.decode(outputs, frame)
-        rows = np.concatenate([found.boxes, found.scores[:, None]], axis=1)
-        self._tape.line["boxes"] = rows.round(_DIGITS).tolist()
-        if found.keypoints is not None:
-            self._tape.line["joints"] = found.keypoints.round(_DIGITS).tolist()
-        return found
+        boxes, scores = found.boxes.round(_DIGITS), found.scores.round(_DIGITS)
+        joints = None if found.keypoints is None else found.keypoints.round(_DIGITS)
+        self._tape.line["boxes"] = np.concatenate([boxes, scores[:, None]], axis=1).tolist()
+        if joints is not None:
+            self._tape.line["joints"] = joints.tolist()
+        # What is recorded goes on, so that the last bits decide nothing when it is played.
+        return Detections(found.t, boxes, scores, joints)
 
 
 class ToldDetector:

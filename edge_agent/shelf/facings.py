@@ -86,6 +86,7 @@ class FacingState:
         self._touched: Span | None = None
         self._hand: Span | None = None
         self._whose: int | None = None
+        self._startled = False
         self.present: bool | None = None
 
     @property
@@ -96,6 +97,13 @@ class FacingState:
     def reached(self, start_s: float, end_s: float, track: int | None) -> None:
         """A hand, somebody's or nobody's, is or was at it from start to end."""
         self._hand, self._whose = (start_s, end_s), track
+
+    def startle(self) -> None:
+        """The whole shelf looks otherwise: the light went, or something is right before the camera.
+
+        What a facing looks like after that says nothing of what was taken.
+        """
+        self._startled = True
 
     def begin(self, present: bool) -> Stock:
         """What it holds at first, as far as its neighbours tell."""
@@ -126,6 +134,7 @@ class FacingState:
         if self._is_same(apart):
             self._plot.follow(_FOLLOW if clear else _FOLLOW_RING, clear)
             self._touched = self._hand = None
+            self._startled = False
             return []
         return self._settle(self._reading(), apart) if seen and self._has_changed(apart) else []
 
@@ -142,10 +151,10 @@ class FacingState:
     def _settle(self, new: _Reading, apart: Apart) -> list[Told]:
         old, when = self._known, self._hand or self._touched
         assert old is not None
-        hand = self._hand is not None
-        self._known, self._touched, self._hand = new, None, None
-        if when is None and self._rest_s - self._near_s > _NEAR_S:
-            # Nobody was there: the light, or the camera.
+        hand, startled = self._hand is not None, self._startled
+        self._known, self._touched, self._hand, self._startled = new, None, None, False
+        if startled or (when is None and self._rest_s - self._near_s > _NEAR_S):
+            # The light, or the camera.
             return [Abstained(self._zone, self._name, new.t)]
         return self._handled(old, new, apart, when or (new.t, new.t), hand)
 

@@ -151,6 +151,8 @@ class Shelf:
         """Look at the facings."""
         events: list[ShelfEvent] = []
         for name, (_, state) in self._facings.items():
+            if view.upset:
+                state.startle()
             for stay in self._reaches.open:
                 if stay.counts and name in stay.facings:
                     state.reached(stay.start_s, stay.last_s, stay.track)

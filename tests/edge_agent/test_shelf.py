@@ -214,3 +214,15 @@ def test_without_a_shelf_there_is_nothing_to_say():
     stage = Shelves([])
     assert stage.update(frame(board(), 0.0), people(0.0), None) == []
     assert stage.finish() == []
+
+
+def test_lights_that_go_out_take_nothing():
+    """Not even with somebody's hand in the shelf at that moment."""
+
+    def draw(t):
+        picture = with_arm(board(), FACINGS["A"], 0.75) if 2 <= t <= 4 else board()
+        return picture if t < 3 else (picture * 0.04).astype(np.uint8)
+
+    events = play(12, draw)
+    assert of(events, Handling) == []
+    assert {one.facing for one in of(events, Abstained)} == set(FACINGS)
