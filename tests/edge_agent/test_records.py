@@ -81,10 +81,9 @@ def sums(window):
     found |= leaves({key: value for key, value in known.items() if key not in apart}, ())
     for name, told in (known["estimates"] or {}).items():
         if told is not None:
-            low, best, high = told["low"], told["best"], told["high"]
+            best, high = told["best"], told["high"]
             # Errors of windows are independent: their squares add up.
-            down, up = (best - low) ** 2, (high - best) ** 2
-            found |= leaves({"best": best, "down": down, "up": up}, ("estimates", name))
+            found |= leaves({"best": best, "half": (high - best) ** 2}, ("estimates", name))
     return found
 
 
