@@ -27,7 +27,7 @@ _APART_S = 0.15
 # A joint that scores less is not known.
 _LEAST_SCORE = 0.2
 # The chance from which a hand is past the plane, and below which it is not any more.
-_PAST, _BACK = 0.4, 0.2
+_PAST, _BACK = 0.2, 0.1
 # Farther outside of the shelf than this nobody's hand is past its plane, sizes of the person.
 OUTSIDE = -0.25
 # Two hands of one person this near are one, found twice; sizes of the person.

@@ -18,6 +18,10 @@ _STEP = 0.25
 _LEAP, _RECENT_S = 0.5, 0.45
 # A stay is real when it was seen so often, by so many seconds.
 _LEAST_SIGHTS, _LEAST_S = 2, 0.15
+# What sticks out of somebody's box where their skeleton shows no hand is a sleeve or a shoulder
+# more often than a hand, unless it stays so long (rendered shops: precision of all reaches 0.35
+# without this and 0.46 with it, recall 0.63 and 0.58).
+_ALONE_S = 1.2
 # What is tied to nobody is a hand only if it once covers so much of the shelf.
 LEAST_SHARE = 0.004
 # A stay that begins this soon after observation did was there before.
@@ -36,6 +40,7 @@ class Touch:
         thing: the intrusion's number; None = no intrusion.
         share: of the shelf that the intrusion covers, 0..1; None = no intrusion.
         begins: it may be the first of a stay, not only go on with one.
+        sure: False where somebody's joints are known and show no hand there.
     """
 
     point: Point
@@ -45,6 +50,7 @@ class Touch:
     thing: int | None = None
     share: float | None = None
     begins: bool = True
+    sure: bool = True
 
 
 @dataclass(slots=True)
@@ -60,13 +66,14 @@ class Stay:
     things: set[int | None] = field(default_factory=set)
     sights: int = 0
     large: bool = False
+    sure: bool = False
     evidence: set[Evidence] = field(default_factory=set)
     facings: dict[str, int] = field(default_factory=dict)
 
     @property
     def counts(self) -> bool:
         """Whether it was seen often enough to be believed."""
-        long = self.last_s - self.start_s >= _LEAST_S
+        long = self.last_s - self.start_s >= (_LEAST_S if self.sure else _ALONE_S) - 1e-6
         return self.sights >= _LEAST_SIGHTS and long and self.large
 
     @property
@@ -181,6 +188,7 @@ class Reaches:
         stay.thing = touch.thing if touch.thing is not None else stay.thing
         stay.things.add(touch.thing)
         stay.sights += 1
+        stay.sure |= touch.sure
         stay.large |= touch.share is None or touch.track is not None or touch.share >= LEAST_SHARE
         stay.evidence.add(touch.evidence)
         if touch.facing is not None:

@@ -103,8 +103,8 @@ class Shelf:
             left = [hand for hand in left if hand not in mine]
             touches += [self._touch(hand, Evidence.BOTH) for hand in mine]
             if not mine and self._speaks(one, view, people):
-                begins = posed or not people.posed or not len(view.bodies)
-                touches.append(replace(self._seen(one), begins=begins))
+                lone = not people.posed or one.track is None
+                touches.append(replace(self._seen(one), begins=posed or lone, sure=lone))
         return touches + [self._touch(hand, Evidence.WRIST) for hand in left]
 
     def _speaks(self, one: Intrusion, view: View, people: People) -> bool:
@@ -145,7 +145,8 @@ class Shelf:
             came = people.since(one.track)
             there = came is not None and came <= view.since + _THERE_S
             there = there and one.share >= LEAST_SHARE
-            self._reaches.left(t, self._seen(one), view.since if there else None)
+            touch = replace(self._seen(one), sure=not people.posed or one.track is None)
+            self._reaches.left(t, touch, view.since if there else None)
 
     def _read(self, t: float, picture: Pixels, view: View) -> Sequence[ShelfEvent]:
         """Look at the facings."""

@@ -86,3 +86,18 @@ def test_reaches_lie_within_what_was_seen_and_last(seed):
         assert reach.end_s > reach.start_s
         assert reach.start_s in seen
         assert reach.end_s in seen
+
+
+def test_what_sticks_out_of_a_body_is_a_hand_only_when_it_stays():
+    sleeve = hand(0.3, track=1, sure=False)
+    assert follow([[], [], *[[sleeve]] * 5, *[[]] * 8]) == []
+    assert len(follow([[], [], *[[sleeve]] * 8, *[[]] * 8])) == 1
+    wrist = hand(0.3, evidence=WRIST, track=1)
+    assert len(follow([[], [], *[[sleeve]] * 2, [wrist], *[[sleeve]] * 2, *[[]] * 8])) == 1
+
+
+def test_between_two_looks_for_joints_a_reach_goes_on_and_none_begins():
+    guess = hand(0.3, track=1, begins=False)
+    assert follow([[], [], *[[guess]] * 10, *[[]] * 8]) == []
+    (reach,) = follow([[], [], [hand(0.3, track=1)], *[[guess]] * 10, *[[]] * 8])
+    assert reach.end_s == 2.4
