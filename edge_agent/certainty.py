@@ -48,9 +48,9 @@ class Calibration:
 # Measured with the built-in model on 41 rendered shops (7101 to 7107, 7201 to 7208, 9001 to 9026):
 # models evaluate accuracy --calibrate.
 CALIBRATION = {
-    Kind.REACHES: Calibration(doubtful=0.27, sure=0.55, missed=0.29, dispersion=3.5),
-    Kind.PICKS: Calibration(doubtful=0.00, sure=0.48, missed=0.10, dispersion=1.2),
-    Kind.PUT_BACKS: Calibration(doubtful=0.00, sure=0.63, missed=0.09, dispersion=1.7),
+    Kind.REACHES: Calibration(doubtful=0.37, sure=0.53, missed=0.38, dispersion=3.2),
+    Kind.PICKS: Calibration(doubtful=0.00, sure=0.48, missed=0.14, dispersion=1.2),
+    Kind.PUT_BACKS: Calibration(doubtful=0.00, sure=0.68, missed=0.13, dispersion=1.7),
 }
 
 
