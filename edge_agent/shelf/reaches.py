@@ -71,10 +71,16 @@ class Stay:
     facings: dict[str, int] = field(default_factory=dict)
 
     @property
-    def counts(self) -> bool:
-        """Whether it was seen often enough to be believed."""
-        long = self.last_s - self.start_s >= (_LEAST_S if self.sure else _ALONE_S) - 1e-6
+    def seen(self) -> bool:
+        """Whether something was there often enough to have moved a product."""
+        long = self.last_s - self.start_s >= _LEAST_S - 1e-6
         return self.sights >= _LEAST_SIGHTS and long and self.large
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is believed to be a hand's."""
+        stayed = self.last_s - self.start_s >= _ALONE_S - 1e-6
+        return self.seen and (self.sure or stayed)
 
     @property
     def facing(self) -> str | None:

@@ -155,7 +155,7 @@ class Shelf:
             if view.upset:
                 state.startle()
             for stay in self._reaches.open:
-                if stay.counts and name in stay.facings:
+                if stay.seen and name in stay.facings:
                     state.reached(stay.start_s, stay.last_s, stay.track)
             covered = any(self._watch.covers(one, state.box) for one in view.intrusions)
             before = Before.HAND if view.upset or covered else Before.NOTHING
