@@ -6,7 +6,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from cloud_sink.questions import By, Cursor, Question
@@ -16,6 +16,7 @@ from cloud_sink.tables import (
     LATER_COLUMNS,
     STAFF_COLUMNS,
 )
+from edge_agent.records import Estimate
 
 _PLACE = ("tenant", "store", "unit", "zone")
 RULES = ("stop_s", "engage_s", "gap_s", "k", "definitions_version")
@@ -32,7 +33,7 @@ _RATES = ("stop_rate", "engagement_rate", "mean_dwell_s", "reach_rate")
 # Squares are roots again in Python: SQLite is not always built with mathematics.
 _ESTIMATES = [
     f"SUM({name}_best) AS {name}_best, "
-    f"SUM(({name}_high - {name}_best) * ({name}_high - {name}_best)) AS {name}_half"
+    f"SUM(({name}_high - {name}_best) * ({name}_high - {name}_best)) AS {name}_squares"
     for name in ESTIMATED
 ]
 
@@ -154,8 +155,8 @@ def _estimates(row: Row) -> Row:
     """As `records` merges windows: what is most likely adds up, half widths add as squares do."""
     told: Row = dict.fromkeys(ESTIMATE_COLUMNS)
     for name in ESTIMATED:
-        best, squares = row[f"{name}_best"], row[f"{name}_half"]
+        best, squares = row[f"{name}_best"], row[f"{name}_squares"]
         if best is not None:
-            low, high = max(0.0, best - math.sqrt(squares)), best + math.sqrt(squares)
-            told |= {f"{name}_low": low, f"{name}_best": best, f"{name}_high": high}
+            guess = Estimate.about(best, math.sqrt(squares))
+            told |= {f"{name}_{end}": value for end, value in asdict(guess).items()}
     return told

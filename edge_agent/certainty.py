@@ -71,8 +71,13 @@ class Estimate:
 
         The upper half is the width: the lower one may have been cut off at nothing.
         """
-        best, half = self.best + other.best, hypot(self.high - self.best, other.high - other.best)
-        return Estimate(max(0.0, best - half), best, best + half)
+        half = hypot(self.high - self.best, other.high - other.best)
+        return Estimate.about(self.best + other.best, half)
+
+    @classmethod
+    def about(cls, best: float, half: float) -> Estimate:
+        """The one whose bars are so wide to either side; there are never less than none."""
+        return cls(max(0.0, best - half), best, best + half)
 
 
 def of_events(kind: Kind, confidences: Iterable[float], chances: int) -> Estimate:
@@ -93,5 +98,5 @@ def of_events(kind: Kind, confidences: Iterable[float], chances: int) -> Estimat
     missed = known.missed * chances
     best = sum(probabilities) + missed
     variance = (sum(p * (1 - p) for p in probabilities) + missed) * known.dispersion
-    half = _SIGMAS * sqrt(variance)
-    return Estimate(round(max(0.0, best - half), 3), round(best, 3), round(best + half, 3))
+    guess = Estimate.about(best, _SIGMAS * sqrt(variance))
+    return Estimate(round(guess.low, 3), round(guess.best, 3), round(guess.high, 3))

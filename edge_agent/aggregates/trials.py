@@ -10,7 +10,7 @@ from edge_agent.observations import Evidence, Handling, Move, Reach
 
 # Two witnesses are surer than one, and a skeleton than what moves.
 _SURE = {Evidence.BOTH: 1.0, Evidence.WRIST: 0.5, Evidence.INTRUSION: 0.0}
-_MOVES = {Kind.PICKS: Move.PICK, Kind.PUT_BACKS: Move.PUT_BACK}
+MOVES = {Kind.PICKS: Move.PICK, Kind.PUT_BACKS: Move.PUT_BACK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +31,5 @@ def trials(kind: Kind, reaches: Sequence[Reach], handlings: Sequence[Handling]) 
     """The trials of one kind among all that was told at a zone."""
     if kind is Kind.REACHES:
         return Trials(tuple(_SURE[reach.evidence] for reach in reaches), len(reaches))
-    told = [one.confidence for one in handlings if one.move is _MOVES[kind]]
+    told = [one.confidence for one in handlings if one.move is MOVES[kind]]
     return Trials(tuple(told), max(0, len(reaches) - len(handlings)))

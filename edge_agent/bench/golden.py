@@ -11,6 +11,7 @@ import argparse
 import difflib
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_agent.aggregates import Epoch
-from edge_agent.bench.replay import Log
+from edge_agent.bench.replay import Log, replay
 from edge_agent.bench.tape import (
     Line,
     Tape,
@@ -31,8 +32,6 @@ from edge_agent.bench.tape import (
     read_tape,
     write_tape,
 )
-from edge_agent.camera import open_camera
-from edge_agent.clock import SystemClock
 from edge_agent.config import BudgetConfig, Site, load_site
 from edge_agent.errors import InputError
 from edge_agent.observations import Frame
@@ -88,15 +87,12 @@ def difference(story: Path) -> Iterator[str]:
     Raises:
         InputError: a file is missing or broken, or something is asked that nobody recorded.
     """
-    now = story / ".now"
-    now.mkdir(exist_ok=True)
-    try:
+    with tempfile.TemporaryDirectory() as aside:
+        now = Path(aside)
         play(story, now)
         for name in EXPECTED:
             old, new = (_lines(folder / name) for folder in (story, now))
             yield from difflib.unified_diff(old, new, f"expected/{name}", f"now/{name}", n=1)
-    finally:
-        shutil.rmtree(now)
 
 
 def play(story: Path, out: Path) -> None:
@@ -123,41 +119,24 @@ def record(clip: Path, site_path: Path, story: Path) -> None:
         raise InputError("a story is recorded with a detector that gives joints too, no pose model")
     models = Models(TapedDetector(open_models(site), tape), None)
     pipeline = build_pipeline(site, Epoch(), models, TapedLookout(tape), TapedEyes(tape))
-    lines: list[Line] = []
-    size = (0, 0)
     with Log(site, None, None) as log:
-        for frame in _taped(site, tape, lines):
-            size = (frame.width, frame.height)
-            _run(pipeline, log, iter([frame]), last=False)
-    write_tape(story / SAID, size, lines)
+        replay(site, pipeline, log, None)
+    write_tape(story / SAID, tape.size, tape.lines)
 
 
-def _run(pipeline: Pipeline, log: Log, frames: Iterator[Frame], last: bool = True) -> None:
+def _run(pipeline: Pipeline, log: Log, frames: Iterator[Frame]) -> None:
     t = 0.0
     for frame in frames:
         analysis = pipeline.step(frame)
         t = frame.t
         log.write([*analysis.visits, *analysis.events], analysis.batches)
-    if last:
-        closing = pipeline.finish(t)
-        log.write([*closing.visits, *closing.events], closing.batches)
+    closing = pipeline.finish(t)
+    log.write([*closing.visits, *closing.events], closing.batches)
 
 
 def _site(site: Site) -> Site:
     """Every frame is looked at: what a schedule leaves out is not the story's."""
     return replace(site, budget=BudgetConfig(gate=False, detect_every=1, cool=False))
-
-
-def _taped(site: Site, tape: Tape, lines: list[Line]) -> Iterator[Frame]:
-    camera = open_camera(site.camera, SystemClock())
-    try:
-        while (frame := camera.read()) is not None:
-            assert isinstance(frame, Frame), "a story is made of pictures"
-            tape.line = {"t": round(frame.t, 6)}
-            lines.append(tape.line)
-            yield frame
-    finally:
-        camera.close()
 
 
 def _told(tape: Tape, lines: Iterator[Line], size: tuple[int, int]) -> Iterator[Frame]:

@@ -38,10 +38,19 @@ class Tape:
 
     Attributes:
         line: of the frame at hand.
+        lines: of all frames begun so far.
+        size: of the frames, width and height in pixels.
     """
 
     def __init__(self) -> None:
         self.line: Line = {}
+        self.lines: list[Line] = []
+        self.size = (0, 0)
+
+    def begin(self, frame: Frame) -> None:
+        """What is said from now on is of another frame."""
+        self.line, self.size = {"t": round(frame.t, 6)}, (frame.width, frame.height)
+        self.lines.append(self.line)
 
     def at(self, *names: str) -> Line:
         """The part of the line that belongs to a shelf, or to one of its facings."""
@@ -86,7 +95,7 @@ def write_tape(path: Path, size: tuple[int, int], lines: Sequence[Line]) -> None
 
 
 class TapedLookout(Lookout):
-    """Looks, and records what it says."""
+    """Looks, before all others, and records what it says."""
 
     def __init__(self, tape: Tape) -> None:
         super().__init__()
@@ -94,6 +103,7 @@ class TapedLookout(Lookout):
 
     def look(self, frame: Frame) -> Outlook:
         """As `Lookout.look`."""
+        self._tape.begin(frame)
         said = super().look(frame)
         if said.blind is not None:
             self._tape.line["outlook"] = [said.blind.value, said.shift]

@@ -13,14 +13,6 @@ from edge_agent.observations import Floats, Keypoint, Poses, Tracks
 _LOST = 0.2
 # It is held where it was for so long: within a second an arm can be anywhere.
 _HOLD_S = 0.7
-# Each joint's other side; the trunk's are near enough to stand in for one that was never seen.
-_OTHER = [0, *(i + 1 if i % 2 else i - 1 for i in range(1, 17))]
-_TRUNK = [
-    Keypoint.LEFT_SHOULDER,
-    Keypoint.RIGHT_SHOULDER,
-    Keypoint.LEFT_HIP,
-    Keypoint.RIGHT_HIP,
-]
 
 
 class Joints:
@@ -59,8 +51,9 @@ class Joints:
         held = ~seen & (t - seen_s <= _HOLD_S)
         joints[held, :2] = corner + places[held, :2] * size
         joints[held, 2] = places[held, 2]
-        for joint in _TRUNK:
-            other = _OTHER[joint]
+        for joint in Keypoint.TRUNK:
+            # The trunk's sides are near enough to stand in for one another.
+            other = Keypoint.OTHER_SIDE[joint]
             if not (seen[joint] or held[joint]) and (seen[other] or held[other]):
                 joints[joint, :2] = joints[other, :2]
         places[seen, :2] = (joints[seen, :2] - corner) / size

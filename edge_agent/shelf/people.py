@@ -19,12 +19,6 @@ _CHEST = 0.3
 # the middle where they are seen, 0.3 where they are guessed.
 _WRISTS, _SURE = [Keypoint.LEFT_WRIST, Keypoint.RIGHT_WRIST], 0.5
 # Who shows fewer joints of the trunk is no body: faces are found in hands and labels too.
-_TRUNK = [
-    Keypoint.LEFT_SHOULDER,
-    Keypoint.RIGHT_SHOULDER,
-    Keypoint.LEFT_HIP,
-    Keypoint.RIGHT_HIP,
-]
 _LEAST_TRUNK = 2
 
 
@@ -119,5 +113,5 @@ class People:
             if keypoints is not None:
                 person.arms = list(arms(identity, keypoints, aspect))
                 person.sure = bool((keypoints[_WRISTS, 2] >= _SURE).all())
-                seen = int((keypoints[_TRUNK, 2] >= LEAST_SCORE).sum())
+                seen = int((keypoints[list(Keypoint.TRUNK), 2] >= LEAST_SCORE).sum())
                 person.body = seen >= _LEAST_TRUNK

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -103,8 +102,7 @@ class Shelf:
             left = [hand for hand in left if hand not in mine]
             touches += [self._touch(hand, Evidence.BOTH) for hand in mine]
             if not mine and self._speaks(one, view, people):
-                lone = not people.posed or one.track is None
-                touches.append(replace(self._seen(one), begins=posed or lone, sure=lone))
+                touches.append(self._seen(one, people, posed))
         return touches + [self._touch(hand, Evidence.WRIST) for hand in left]
 
     def _speaks(self, one: Intrusion, view: View, people: People) -> bool:
@@ -125,9 +123,13 @@ class Shelf:
     def _touch(self, hand: Hand, evidence: Evidence) -> Touch:
         return Touch(hand.point, evidence, hand.track, self._facing_at(hand.point))
 
-    def _seen(self, one: Intrusion) -> Touch:
+    def _seen(self, one: Intrusion, people: People, posed: bool = True) -> Touch:
         facing = self._facing_at(one.tip)
-        return Touch(one.tip, Evidence.INTRUSION, one.track, facing, one.thing, one.share)
+        sure = not people.posed or one.track is None
+        return Touch(
+            one.tip, Evidence.INTRUSION, one.track, facing, one.thing, one.share,
+            begins=posed or sure, sure=sure,
+        )  # fmt: skip
 
     def _facing_at(self, point: Point) -> str | None:
         def away(facing: Facing) -> float:
@@ -145,8 +147,7 @@ class Shelf:
             came = people.since(one.track)
             there = came is not None and came <= view.since + _THERE_S
             there = there and one.share >= LEAST_SHARE
-            touch = replace(self._seen(one), sure=not people.posed or one.track is None)
-            self._reaches.left(t, touch, view.since if there else None)
+            self._reaches.left(t, self._seen(one, people), view.since if there else None)
 
     def _read(self, t: float, picture: Pixels, view: View) -> Sequence[ShelfEvent]:
         """Look at the facings."""

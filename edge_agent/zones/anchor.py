@@ -11,7 +11,6 @@ from edge_agent.observations import Floats, Keypoint, Poses, Tracks
 # Keypoints below this score are guesses: MoveNet's own examples draw from 0.3 upwards, and its
 # model card gives 0.3 as the threshold for a visible point.
 MIN_KEYPOINT_SCORE = 0.3
-_TRUNK = [Keypoint.LEFT_SHOULDER, Keypoint.RIGHT_SHOULDER, Keypoint.LEFT_HIP, Keypoint.RIGHT_HIP]
 
 
 def anchor_point(anchor: Anchor, box: Sequence[float], keypoints: Floats | None) -> Point:
@@ -32,7 +31,7 @@ def anchor_point(anchor: Anchor, box: Sequence[float], keypoints: Floats | None)
     if anchor is Anchor.HEAD:
         return middle, y0
     if keypoints is not None:
-        trunk = keypoints[_TRUNK]
+        trunk = keypoints[list(Keypoint.TRUNK)]
         if trunk[:, 2].min() >= MIN_KEYPOINT_SCORE:
             x, y = trunk[:, :2].mean(axis=0).tolist()
             return x, y

@@ -6,7 +6,6 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,10 +18,9 @@ from models.evaluate.picture import bars
 from models.evaluate.recording import load_truth, play, rendered, site_for
 from models.evaluate.report import Figure, Row, tell
 from models.evaluate.resample import ends, resampled, seeds_in
+from models.evaluate.spread import spread
 from models.evaluate.sureness import Told, calibrated, coverage, told
-from models.evaluate.tally import Tally, tally
-from models.progress import counting
-from models.scene.workers import lean
+from models.evaluate.tally import Tally, f1, ratio, tally
 
 EPILOG = """\
 Renders shops (kept in --scenes), lets the shipping pipeline analyse each, and compares what it
@@ -50,27 +48,19 @@ class Measure:
     of: Callable[[Tally], float]
 
 
-def _ratio(a: float, b: float) -> float:
-    return a / b if b else float("nan")
-
-
-def _f1(right: float, said: float, true: float) -> float:
-    return _ratio(2 * right, said + true) if true else float("nan")
-
-
 def _mean_dwell(t: Tally) -> float:
-    return _ratio(_ratio(t.dwell_said_s, t.dwells_said), _ratio(t.dwell_s, t.dwells))
+    return ratio(ratio(t.dwell_said_s, t.dwells_said), ratio(t.dwell_s, t.dwells))
 
 
 MEASURES = (
-    Measure("visits", lambda t: _ratio(t.visits_said, t.visits)),
+    Measure("visits", lambda t: ratio(t.visits_said, t.visits)),
     Measure("mean_dwell", _mean_dwell),
-    Measure("reach_precision", lambda t: _ratio(t.reaches_right, t.reaches_said)),
-    Measure("reach_recall", lambda t: _ratio(t.reaches_right, t.reaches)),
-    Measure("reach_f1", lambda t: _f1(t.reaches_right, t.reaches_said, t.reaches)),
-    Measure("pick_f1", lambda t: _f1(t.picks_right, t.picks_said, t.picks)),
-    Measure("put_back_f1", lambda t: _f1(t.put_backs_right, t.put_backs_said, t.put_backs)),
-    Measure("stock", lambda t: _ratio(t.stock_right, t.stock)),
+    Measure("reach_precision", lambda t: ratio(t.reaches_right, t.reaches_said)),
+    Measure("reach_recall", lambda t: ratio(t.reaches_right, t.reaches)),
+    Measure("reach_f1", lambda t: f1(t.reaches_right, t.reaches_said, t.reaches)),
+    Measure("pick_f1", lambda t: f1(t.picks_right, t.picks_said, t.picks)),
+    Measure("put_back_f1", lambda t: f1(t.put_backs_right, t.put_backs_said, t.put_backs)),
+    Measure("stock", lambda t: ratio(t.stock_right, t.stock)),
 )
 Judged = tuple[Tally, dict[Kind, Told]]
 """What one recording's unit said, as sums, and with how sure."""
@@ -114,7 +104,9 @@ def main(args: argparse.Namespace) -> int:
         jobs = [*args.truth, *(folder / str(seed) for seed in seeds)]
         judged = list(_judge(jobs, args.seconds, args.fps, args.workers))
     tallies = [one for one, _ in judged]
-    rows = [{**row, **_sure(judged, row["name"])} for row in figures(tallies)]
+    figure, *ends_of = figures(tallies)
+    sure = _sure(judged)
+    rows = [{**figure, **sure}, *({**row, **dict.fromkeys(sure)} for row in ends_of)]
     title = f"{len(jobs)} recordings, {sum(tallies, Tally()).visits:.0f} visits"
     names = [one.name for one in MEASURES] + [name for kind in Kind for name in _names(kind)]
     tell(title, rows, [Figure(name, name.replace("_", " ")) for name in names], args.json)
@@ -147,14 +139,13 @@ def _names(kind: Kind) -> tuple[str, str, str]:
     return f"{kind.value}_groups", f"{kind.value}_held", f"{kind.value}_width"
 
 
-def _sure(judged: Sequence[Judged], row: object) -> Row:
+def _sure(judged: Sequence[Judged]) -> Row:
     """Whether the truth lies within the error bars of each kind, and how wide those are."""
     known: dict[str, float | None] = {}
     for kind in Kind:
         found = coverage(kind, _of(judged, kind))
         values = (found.groups, found.held, found.width)
-        whole = row == "figure"
-        known |= dict(zip(_names(kind), values if whole else (None,) * 3, strict=True))
+        known |= dict(zip(_names(kind), values, strict=True))
     return known
 
 
@@ -204,12 +195,7 @@ def _below(row: Row, floors: dict[str, float]) -> int:
 
 def _judge(jobs: Sequence[Path], seconds: float, fps: float, workers: int) -> Iterator[Judged]:
     judge = partial(_job, seconds=seconds, fps=fps)
-    with lean() as context, counting() as progress:
-        task = progress.add_task("shops", total=len(jobs))
-        with ProcessPoolExecutor(max(1, min(workers, len(jobs))), context) as pool:
-            for one in pool.map(judge, jobs):
-                progress.advance(task)
-                yield one
+    return spread(judge, jobs, workers)
 
 
 def _job(path: Path, seconds: float, fps: float) -> Judged:

@@ -20,7 +20,6 @@ EDGES, MISSED = 0.03, 0.07
 _TORSO = 0.29
 _SHOULDERS = [Keypoint.LEFT_SHOULDER, Keypoint.RIGHT_SHOULDER]
 _HIPS = [Keypoint.LEFT_HIP, Keypoint.RIGHT_HIP]
-_OTHER_SIDE = [0, *(i + 1 if i % 2 else i - 1 for i in range(1, 17))]
 
 
 def worse_joints(seen: Detections, aspect: float, rng: np.random.Generator) -> Detections:
@@ -40,14 +39,14 @@ def worse_joints(seen: Detections, aspect: float, rng: np.random.Generator) -> D
     joints[..., :2] += rng.normal(0, 1, joints[..., :2].shape) * spread * known[..., None]
     joints[rng.random(known.shape) < DROPPED] = 0.0
     turned = rng.random(len(joints)) < SWAPPED
-    joints[turned] = joints[turned][:, _OTHER_SIDE]
+    joints[turned] = joints[turned][:, Keypoint.OTHER_SIDE]
     return Detections(seen.t, seen.boxes, seen.scores, joints)
 
 
 def _torsos(joints: Floats, boxes: Floats, aspect: float) -> Floats:
     """Lengths, frame heights."""
     way = (joints[:, _SHOULDERS, :2].mean(1) - joints[:, _HIPS, :2].mean(1)) * [aspect, 1.0]
-    whole = joints[:, _SHOULDERS + _HIPS].any(axis=2).all(axis=1)
+    whole = joints[:, list(Keypoint.TRUNK)].any(axis=2).all(axis=1)
     lengths: Floats = np.where(
         whole, np.linalg.norm(way, axis=1), _TORSO * (boxes[:, 3] - boxes[:, 1])
     )

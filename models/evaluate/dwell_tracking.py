@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,9 +22,9 @@ from models.evaluate.dwell import pair_visits
 from models.evaluate.goals import Measure, Sums, judged, show
 from models.evaluate.recording import as_visit
 from models.evaluate.resample import seeds_in
-from models.progress import counting
+from models.evaluate.spread import spread
+from models.evaluate.tally import ratio
 from models.scene.crowd import Crowd, crowd
-from models.scene.workers import lean
 
 EPILOG = """\
 Makes shops without pictures: the true boxes of everybody, whoever stands before them. Each edge is
@@ -47,11 +46,11 @@ _LEAST_VISIBLE = 0.25
 
 
 def _error(sums: Sums, way: str) -> float:
-    return sums[way] / sums["visits"] if sums["visits"] else float("nan")
+    return ratio(sums[way], sums["visits"])
 
 
 def _beside(sums: Sums, one: str, other: str) -> float:
-    return sums[one] / sums[other] if sums[other] else float("nan")
+    return ratio(sums[one], sums[other])
 
 
 MEASURES = (
@@ -189,12 +188,7 @@ def _at(site: Site, fps: float) -> Site:
 
 def _judge(seeds: Sequence[int], args: argparse.Namespace) -> Iterator[Sums]:
     job = partial(_job, seconds=args.seconds, folder=args.rivals)
-    with lean() as context, counting() as progress:
-        task = progress.add_task("shops", total=len(seeds))
-        with ProcessPoolExecutor(max(1, min(args.workers, len(seeds))), context) as pool:
-            for one in pool.map(job, seeds):
-                progress.advance(task)
-                yield one
+    return spread(job, seeds, args.workers)
 
 
 def _job(seed: int, seconds: float, folder: Path) -> Sums:

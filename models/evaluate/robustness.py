@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,11 +24,10 @@ from models.evaluate.goals import Measure, Sums, judged, show
 from models.evaluate.labels import load_labels
 from models.evaluate.recording import Truth, load_truth, rendered, site_for
 from models.evaluate.resample import seeds_in
-from models.evaluate.tally import Tally, tally
+from models.evaluate.spread import spread
+from models.evaluate.tally import Tally, f1, ratio, tally
 from models.evaluate.wrists import wrist_runs
-from models.progress import counting
 from models.scene.files import LABELS
-from models.scene.workers import lean
 
 EPILOG = """\
 Renders shops (kept in --scenes) and gives the pipeline that ships their true boxes and joints in
@@ -110,13 +108,11 @@ class Outcome:
 
 
 def _f1(sums: Sums, way: str) -> float:
-    both = sums[f"{way}_said"] + sums[f"{way}_true"]
-    return 2 * sums[f"{way}_right"] / both if sums[f"{way}_true"] else float("nan")
+    return f1(sums[f"{way}_right"], sums[f"{way}_said"], sums[f"{way}_true"])
 
 
 def _recall(sums: Sums, way: str) -> float:
-    true = sums[f"{way}_true"]
-    return sums[f"{way}_right"] / true if true else float("nan")
+    return ratio(sums[f"{way}_right"], sums[f"{way}_true"])
 
 
 def _false(sums: Sums, way: str) -> float:
@@ -249,12 +245,7 @@ def _named(way: str, one: Tally) -> dict[str, float]:
 def _judge(folders: Sequence[Path], args: argparse.Namespace) -> Iterator[Outcome]:
     trial = Trial(args.fps, args.damages, args.every, args.hidden)
     job = partial(_job, seconds=args.seconds, trial=trial)
-    with lean() as context, counting() as progress:
-        task = progress.add_task("shops", total=len(folders))
-        with ProcessPoolExecutor(max(1, min(args.workers, len(folders))), context) as pool:
-            for one in pool.map(job, folders):
-                progress.advance(task)
-                yield one
+    return spread(job, folders, args.workers)
 
 
 def _job(folder: Path, seconds: float, trial: Trial) -> Outcome:

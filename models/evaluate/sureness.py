@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_agent.aggregates import trials
+from edge_agent.aggregates import MOVES, trials
 from edge_agent.certainty import Calibration, Estimate, Kind, of_events
-from edge_agent.observations import Handling, Move, Reach, ShelfEvent, Visit
+from edge_agent.observations import Handling, Reach, ShelfEvent, Visit
 from models.evaluate.tally import right_moves, right_reaches
 
 # Estimates are judged over groups of recordings that hold so many true events at least.
 LEAST_EVENTS = 30
-_MOVES = {Kind.PICKS: Move.PICK, Kind.PUT_BACKS: Move.PUT_BACK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def told(said: Sequence[Visit | ShelfEvent], truth: Mapping[str, Any]) -> dict[K
     if "reaches" in truth:
         right = right_reaches(reaches, truth["reaches"])
         found[Kind.REACHES] = _told(Kind.REACHES, len(truth["reaches"]), right, reaches, handlings)
-    for kind, move in _MOVES.items():
+    for kind, move in MOVES.items():
         if "events" in truth:
             true = [one for one in truth["events"] if one["event"] == move.value]
             right = right_moves([one for one in handlings if one.move is move], true)

@@ -64,6 +64,16 @@ class Tally:
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
+def ratio(a: float, b: float) -> float:
+    """A of b; NaN where there is nothing to judge."""
+    return a / b if b else float("nan")
+
+
+def f1(right: float, said: float, true: float) -> float:
+    """The harmonic mean of precision and recall; NaN where nothing was true."""
+    return ratio(2 * right, said + true) if true else float("nan")
+
+
 def tally(said: Sequence[Visit | ShelfEvent], truth: dict[str, Any]) -> Tally:
     """Compare one recording's events with its truth file.
 

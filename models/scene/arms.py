@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.geometry import Polygon
+from edge_agent.observations import Keypoint
 from models.scene.camera import Floats
 from models.scene.keypoints import joints_of
 from models.scene.posture import stance_of
@@ -57,8 +58,8 @@ class Arms:
 
     def mirrored(self) -> Arms:
         """The shop in a mirror: left hands become right ones."""
-        pairs = [0, *(i + 1 if i % 2 else i - 1 for i in range(1, 17))]
-        keypoints, boxes = self.keypoints[:, pairs].copy(), self.boxes[:, [2, 1, 0, 3]].copy()
+        keypoints = self.keypoints[:, Keypoint.OTHER_SIDE].copy()
+        boxes = self.boxes[:, [2, 1, 0, 3]].copy()
         keypoints[..., 0] = 1 - keypoints[..., 0]
         boxes[:, [0, 2]] = 1 - boxes[:, [0, 2]]
         shelf = Polygon(tuple((1 - x, y) for x, y in self.shelf.points))

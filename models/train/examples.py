@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detector.fitting import fitted
+from edge_agent.observations import Keypoint
 from models.train.targets import People
 
 # Kept at three quarters of the renderer's 640x360: enough to enlarge people by half when cutting.
@@ -118,9 +119,6 @@ class _Chained:
         return found
 
 
-_FLIPPED = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
-
-
 def batch(
     store: Store, seed: int, epoch: int, number: int, size: int, shape: tuple[int, int] = INPUT
 ) -> tuple[NDArray[np.uint8], list[People]]:
@@ -218,7 +216,7 @@ def _cut(
     if frame.flip:
         boxes = np.stack([across - boxes[:, ::-1, 0], boxes[:, :, 1]], axis=-1)
         keypoints[..., 0] = across - keypoints[..., 0]
-        keypoints = keypoints[:, _FLIPPED]
+        keypoints = keypoints[:, Keypoint.OTHER_SIDE]
     whole_area = np.prod(boxes[:, 1] - boxes[:, 0], axis=-1)
     boxes = boxes.clip(0, [across, down])
     area = np.prod(boxes[:, 1] - boxes[:, 0], axis=-1)
