@@ -102,8 +102,10 @@ def _check(words: list[str]) -> int:
 def _check_models(site: Site, source: str) -> None:
     from edge_agent.manifest import load
 
-    named = {"models.detector": site.models.detector, "models.pose": site.models.pose}
-    known = load().names
+    models, known = site.models, load().names
+    named = {"models.detector": models.detector, "models.pose": models.pose}
+    if models.reach != models.NOTHING:
+        named["models.reach"] = models.reach
     mistakes = [
         f"{key}: is {name!r}; allowed: {' | '.join(known)}"
         for key, name in named.items()

@@ -7,6 +7,7 @@ own monotonic clock (0 = a recording's first frame).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -114,6 +115,34 @@ class Poses:
     t: float
     ids: NDArray[np.int64]
     keypoints: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """One hand that may be past the plane of a shelf.
+
+    Args:
+        track: whose.
+        point: the palm, fractions of the frame.
+        chance: that it is past the plane, 0..1.
+    """
+
+    track: int
+    point: tuple[float, float]
+    chance: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closeups:
+    """What a close look at everybody near a shelf told, in one frame.
+
+    Args:
+        t: seconds.
+        hands: of each zone with a shelf, those that may be past its plane.
+    """
+
+    t: float
+    hands: Mapping[str, tuple[Hand, ...]]
 
 
 class Keypoint:

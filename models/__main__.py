@@ -39,6 +39,7 @@ COMMANDS = {
     "bench": ("models.bench.command", "measure runtimes, threads and models on this device"),
     "scene": ("models.scene.command", "render a shop with shoppers, and the truth about them"),
     "train": ("models.train.command", "train the built-in model"),
+    "train-closeup": ("models.train.closeup_command", "train what looks closely at hands"),
     "fit-hands": ("models.train.hands_command", "fit what tells hands past a shelf's plane"),
 }
 

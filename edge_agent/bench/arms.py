@@ -15,9 +15,9 @@ from edge_agent.aggregates import Epoch
 from edge_agent.bench.footage import Stay
 from edge_agent.config import BudgetConfig, Site
 from edge_agent.geometry import Point
-from edge_agent.observations import Detections, Frame, Poses, Tracks
+from edge_agent.observations import Closeups, Detections, Frame, Poses, Tracks
 from edge_agent.pipeline import Models, build_pipeline
-from edge_agent.pipeline.flow import FindsJoints, FindsPeople
+from edge_agent.pipeline.flow import FindsHands, FindsJoints, FindsPeople
 
 Run = Callable[[NDArray[Any]], list[NDArray[Any]]]
 
@@ -36,6 +36,7 @@ class Outcome:
         cpu_s: processor time of the pipeline, models included, without decoding the clip.
         detected: runs of the detector.
         posed: runs of the pose model.
+        looks: close looks at somebody's hands at a shelf.
         people: people in all frames on which the detector ran.
         peopled: frames with anybody in them.
         visits: found on any floor.
@@ -46,6 +47,7 @@ class Outcome:
     cpu_s: float
     detected: int
     posed: int
+    looks: int
     people: int
     peopled: int
     visits: tuple[Stay, ...]
@@ -109,6 +111,27 @@ class _Counted:
         return self._pose(frame, tracks, ids, toward)
 
 
+class _Looking:
+    """Who looks closely at hands, with a count of the looks."""
+
+    def __init__(self, reach: FindsHands) -> None:
+        self._reach, self.runtime = reach, reach.runtime
+        self._looks = 0
+        reach.runtime = self._run
+
+    def __call__(self, frame: Frame, tracks: Tracks) -> Closeups:
+        return self._reach(frame, tracks)
+
+    def done(self) -> int:
+        """How many looks there were; it is as it was before."""
+        self._reach.runtime = self.runtime
+        return self._looks
+
+    def _run(self, tensor: NDArray[Any]) -> list[NDArray[Any]]:
+        self._looks += 1
+        return self.runtime(tensor)
+
+
 def play(
     site: Site, models: Models, budget: BudgetConfig, frames: Iterable[Frame], poses: bool
 ) -> Outcome:
@@ -122,9 +145,9 @@ def play(
         poses: run the pose model for real; False = only count for whom.
     """
     counted = None if models.pose is None else _Counted(models.pose if poses else None)
-    pipeline = build_pipeline(
-        replace(site, budget=budget), Epoch(), Models(models.detector, counted)
-    )
+    looking = None if models.reach is None else _Looking(models.reach)
+    known = Models(models.detector, counted, looking)
+    pipeline = build_pipeline(replace(site, budget=budget), Epoch(), known)
     cpu_s, t, count, detected, people, peopled = 0.0, 0.0, 0, 0, 0, 0
     visits = []
     for frame in frames:
@@ -144,6 +167,7 @@ def play(
         cpu_s=cpu_s,
         detected=detected,
         posed=0 if counted is None else counted.asked,
+        looks=0 if looking is None else looking.done(),
         people=people,
         peopled=peopled,
         visits=tuple(Stay(one.zone, one.enter_s, one.leave_s) for one in visits),
@@ -170,6 +194,7 @@ def joined(outcomes: Sequence[Outcome]) -> Outcome:
         cpu_s=sum(one.cpu_s for one in outcomes),
         detected=sum(one.detected for one in outcomes),
         posed=sum(one.posed for one in outcomes),
+        looks=sum(one.looks for one in outcomes),
         people=sum(one.people for one in outcomes),
         peopled=sum(one.peopled for one in outcomes),
         visits=tuple(visits),

@@ -7,7 +7,7 @@ import gc
 import json
 import resource
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from edge_agent.clock import SystemClock, process_age
 from edge_agent.config import Site, load_site
 from edge_agent.observations import Floats, Frame
 from edge_agent.pipeline import STAGES, Models, build_pipeline, open_models, with_clip
+from edge_agent.pipeline.flow import FindsHands, FindsJoints
 
-Run = Callable[[NDArray[Any]], list[NDArray[Any]]]
 ROUNDS = 7
 _WARM_FRAMES = 100
 # Frames whose time lies around the median stand for the median frame, whose stages then add up.
@@ -54,25 +54,33 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-@dataclass(slots=True)
-class _Tap:
-    """Stands in for a runtime and keeps its inputs, so that they can be run again bare."""
+Bare = Callable[[], object]
+"""One inference on an input that a frame gave, to be run again."""
 
-    run: Run
-    inputs: list[NDArray[Any]] = field(default_factory=list)
+
+class _Tap:
+    """Stands in for the runtime of a model that looks at one person, and keeps what it is given.
+
+    Args:
+        model: whose runtime it is.
+        kept: gets the inferences.
+    """
+
+    def __init__(self, model: FindsJoints | FindsHands, kept: list[Bare]) -> None:
+        self._model, self._run, self._kept = model, model.runtime, kept
+        model.runtime = self
 
     def __call__(self, tensor: NDArray[Any]) -> list[NDArray[Any]]:
-        self.inputs.append(tensor.copy())
-        return self.run(tensor)
+        self._kept.append(partial(self._run, tensor.copy()))
+        return self._run(tensor)
 
-    def take(self) -> list[NDArray[Any]]:
-        """The inputs since the last call."""
-        taken, self.inputs = self.inputs, []
-        return taken
+    def remove(self) -> None:
+        """The model runs as before."""
+        self._model.runtime = self._run
 
 
 def measure(site: Site, models: Models, rounds: int) -> dict[str, Any]:
-    """Play the clip to warm up and note the pose inputs, then `rounds` times with a stop watch.
+    """Play the clip to warm up and note what small models are given, then time it `rounds` times.
 
     Each frame is timed through the pipeline and, right before or right after in turn, as the bare
     inference of the same sessions on the same inputs. The overhead of a frame is the median over
@@ -82,14 +90,14 @@ def measure(site: Site, models: Models, rounds: int) -> dict[str, Any]:
     """
     rss_mb = _warm_up(site, models)
     gc.freeze()  # as the vision service does
-    poses = _pose_inputs(site, models)
-    timed = sum(one is not None for one in poses)
+    asked = _asked(site, models)
+    timed = sum(one is not None for one in asked)
     frame_s, bare_s = np.empty((rounds, timed)), np.empty((rounds, timed))
     laps = np.empty((rounds, timed, len(STAGES)))
     for i in track(range(rounds), "bench", console=Console(stderr=True), transient=True):
         pipeline = build_pipeline(site, Epoch(), models)
         j = 0
-        for frame, inputs in zip(_frames(site), poses, strict=True):
+        for frame, inputs in zip(_frames(site), asked, strict=True):
             if inputs is None:
                 pipeline.step(frame)
                 continue
@@ -102,7 +110,7 @@ def measure(site: Site, models: Models, rounds: int) -> dict[str, Any]:
             laps[i, j] = watch.laps
             bare_s[i, j] = bare if before else _bare(models, frame, inputs)
             j += 1
-    return {"frames": len(poses), **_report(frame_s, bare_s, laps), "rss_mb": rss_mb}
+    return {"frames": len(asked), **_report(frame_s, bare_s, laps), "rss_mb": rss_mb}
 
 
 def _warm_up(site: Site, models: Models) -> float:
@@ -124,19 +132,18 @@ def _peak_mb() -> float:
         return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
-def _pose_inputs(site: Site, models: Models) -> list[list[NDArray[Any]] | None]:
-    """Per frame the inputs that the pose model is given; None where the detector does not run."""
-    tap = None if models.pose is None else _Tap(models.pose.runtime)
-    if models.pose is not None and tap is not None:
-        models.pose.runtime = tap
+def _asked(site: Site, models: Models) -> list[list[Bare] | None]:
+    """Per frame what models that look at one person infer; None where the detector rests."""
+    kept: list[Bare] = []
+    taps = [_Tap(one, kept) for one in (models.pose, models.reach) if one is not None]
     pipeline = build_pipeline(site, Epoch(), models)
-    found: list[list[NDArray[Any]] | None] = []
+    found: list[list[Bare] | None] = []
     for frame in _frames(site):
         ran = pipeline.step(frame).detections is not None
-        inputs = [] if tap is None else tap.take()
-        found.append(inputs if ran else None)
-    if models.pose is not None and tap is not None:
-        models.pose.runtime = tap.run
+        found.append(kept.copy() if ran else None)
+        kept.clear()
+    for tap in taps:
+        tap.remove()
     return found
 
 
@@ -150,16 +157,15 @@ def _frames(site: Site) -> Iterator[Frame]:
         camera.close()
 
 
-def _bare(models: Models, frame: Frame, poses: list[NDArray[Any]]) -> float:
+def _bare(models: Models, frame: Frame, asked: list[Bare]) -> float:
     """Seconds that the models alone take on what this frame gives them."""
     assert models.detector is not None
     tensor = models.detector.prepare(frame)
     watch = _Watch()
     watch.start()
     models.detector.runtime(tensor)
-    for pose_input in poses:
-        assert models.pose is not None
-        models.pose.runtime(pose_input)
+    for infer in asked:
+        infer()
     watch.lap("")
     return watch.total_s
 

@@ -127,7 +127,7 @@ class Report:
 def _candidates() -> dict[str, ModelsConfig]:
     found = {"YOLOX-nano + MoveNet": ModelsConfig("yolox-nano", "movenet-lightning-int8")}
     for entry in load().entries:
-        if entry.built_in:
+        if entry.built_in and entry.finds_people:
             found[f"built in: {entry.name}"] = ModelsConfig(entry.name, None)
     return found
 
@@ -149,9 +149,10 @@ def _trial(models: ModelsConfig, args: argparse.Namespace, progress: Progress) -
 
 def _report(name: str, models: ModelsConfig, trial: Trial) -> Report:
     always, shipped = trial.counted
-    detector, pose = _macs(models)
+    detector, pose, reach = _macs(models)
     usual = USUAL_FPS * (detector + always.people / always.frames * pose)
-    ours = (shipped.detected * detector + shipped.posed * pose) / shipped.seconds
+    work = shipped.detected * detector + shipped.posed * pose + shipped.looks * reach
+    ours = work / shipped.seconds
     cpu = [outcome.cpu_s for outcome in trial.timed]
     return Report(
         models=name,
@@ -180,11 +181,14 @@ def _dwell(outcome: Outcome) -> float:
     return sum(one.leave_s - one.enter_s for one in outcome.visits)
 
 
-def _macs(models: ModelsConfig) -> tuple[int, int]:
+def _macs(models: ModelsConfig) -> tuple[int, int, int]:
+    """Of the detector, the pose model and one close look; those that are not run cost nothing."""
     manifest = load()
     assert models.detector is not None
     pose = 0 if models.pose is None else _of(manifest.get(models.pose))
-    return _of(manifest.get(models.detector)), pose
+    closely = manifest.built_in_reach
+    reach = 0 if closely is None else _of(closely)
+    return _of(manifest.get(models.detector)), pose, reach
 
 
 def _of(entry: ModelEntry) -> int:

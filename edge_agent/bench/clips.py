@@ -163,7 +163,7 @@ def _counted(
 ) -> tuple[Outcome, Outcome]:
     footage = Footage(recording, cut, site.camera.fps, np.random.default_rng(2))
     assert models.detector is not None
-    known = Models(Known(models.detector, lambda: footage.picture), models.pose)
+    known = Models(Known(models.detector, lambda: footage.picture), models.pose, models.reach)
     always = play(site, known, ALWAYS, _told(footage, cut, advance, 0, 2), poses=False)
     shipped = play(site, known, SHIPPED, _told(footage, cut, advance, 1, 2), poses=False)
     return always, shipped

@@ -12,7 +12,7 @@ import difflib
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,9 +26,11 @@ from edge_agent.bench.tape import (
     TapedDetector,
     TapedEyes,
     TapedLookout,
+    TapedReach,
     ToldDetector,
     ToldEyes,
     ToldLookout,
+    ToldReach,
     read_tape,
     write_tape,
 )
@@ -99,7 +101,9 @@ def play(story: Path, out: Path) -> None:
     """Play a story through; its events and records are written to a folder."""
     size, lines = read_tape(story / SAID)
     site, tape = _site(load_site(story / SITE)), Tape()
-    models = Models(ToldDetector(tape), None)
+    # A unit that looks at no hands closely has a story without.
+    reach = ToldReach(tape) if any("hands" in line for line in lines) else None
+    models = Models(ToldDetector(tape), None, reach)
     pipeline = build_pipeline(site, Epoch(), models, ToldLookout(tape), ToldEyes(tape))
     with Log(site, out / EVENTS, out / RECORDS) as log:
         _run(pipeline, log, _told(tape, lines, size))
@@ -117,7 +121,9 @@ def record(clip: Path, site_path: Path, story: Path) -> None:
     site, tape = _site(with_clip(load_site(site_path), clip, None, pace=0)), Tape()
     if site.models.pose is not None:
         raise InputError("a story is recorded with a detector that gives joints too, no pose model")
-    models = Models(TapedDetector(open_models(site), tape), None)
+    known = open_models(site)
+    reach = None if known.reach is None else TapedReach(known.reach, tape)
+    models = Models(TapedDetector(known, tape), None, reach)
     pipeline = build_pipeline(site, Epoch(), models, TapedLookout(tape), TapedEyes(tape))
     with Log(site, None, None) as log:
         replay(site, pipeline, log, None)
@@ -139,7 +145,7 @@ def _site(site: Site) -> Site:
     return replace(site, budget=BudgetConfig(gate=False, detect_every=1, cool=False))
 
 
-def _told(tape: Tape, lines: Iterator[Line], size: tuple[int, int]) -> Iterator[Frame]:
+def _told(tape: Tape, lines: Sequence[Line], size: tuple[int, int]) -> Iterator[Frame]:
     nothing = np.zeros((1, 1, 3), np.uint8)
     for line in lines:
         tape.line = line

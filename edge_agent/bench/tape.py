@@ -1,8 +1,10 @@
 """What all that looks at pixels said of a recording, frame by frame: no pixels, so it may be kept.
 
 Gzipped JSON lines. The first is ``{"v": 1, "size": [W, H]}``, then one for each analysed frame:
-its time, the outlook, the detector's boxes and joints, and of each shelf what is other than the
-ground and what moves (run lengths, nothing first), and how far each facing is from what was kept.
+its time, the outlook, the detector's boxes and joints, whose hands a close look found past which
+shelf (by the box that was looked at, for numbers of tracks are the tracker's), and of each shelf
+what is other than the ground and what moves (run lengths, nothing first), and how far each facing
+is from what was kept.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from numpy.typing import NDArray
 from edge_agent.config import Facing, Zone
 from edge_agent.errors import InputError
 from edge_agent.lookout import Lookout, Outlook
-from edge_agent.observations import Blindness, Detections, Frame
+from edge_agent.observations import Blindness, Closeups, Detections, Frame, Hand, Tracks
 from edge_agent.pipeline import Models
+from edge_agent.pipeline.flow import FindsHands
 from edge_agent.shelf import Eyes
 from edge_agent.shelf.ground import Ground
 from edge_agent.shelf.patch import Flags, Patch, Pixels
@@ -71,8 +74,8 @@ class Tape:
         return part[name]
 
 
-def read_tape(path: Path) -> tuple[tuple[int, int], Iterator[Line]]:
-    """A recording's frame size, and its lines one by one.
+def read_tape(path: Path) -> tuple[tuple[int, int], list[Line]]:
+    """A recording's frame size, and its lines.
 
     Raises:
         InputError: it cannot be read, or is of another version.
@@ -82,7 +85,7 @@ def read_tape(path: Path) -> tuple[tuple[int, int], Iterator[Line]]:
             head, *lines = [json.loads(line) for line in file]
         if head["v"] != VERSION:
             raise InputError(f"{path}: version {head['v']}, this reads {VERSION}; record it anew")
-        return (head["size"][0], head["size"][1]), iter(lines)
+        return (head["size"][0], head["size"][1]), lines
     except (OSError, EOFError, ValueError, KeyError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
 
@@ -172,6 +175,64 @@ class ToldDetector:
         joints = line.get("joints")
         keypoints = None if joints is None else np.array(joints, np.float64).reshape(-1, 17, 3)
         return Detections(frame.t, rows[:, :4], rows[:, 4], keypoints)
+
+
+class TapedReach:
+    """Looks closely at hands, and records what it finds.
+
+    Args:
+        reach: does it.
+        tape: gets it.
+    """
+
+    def __init__(self, reach: FindsHands, tape: Tape) -> None:
+        self._reach, self._tape = reach, tape
+        self.runtime = reach.runtime
+
+    def __call__(self, frame: Frame, tracks: Tracks) -> Closeups:
+        """As the model to four places, and record it."""
+        boxes = dict(zip(tracks.ids.tolist(), tracks.boxes.round(_DIGITS).tolist(), strict=True))
+        hands = self._tape.line["hands"] = {}
+        for zone, found in self._reach(frame, tracks).hands.items():
+            hands[zone] = [
+                [
+                    *boxes[one.track],
+                    *(round(number, _DIGITS) for number in (*one.point, one.chance)),
+                ]
+                for one in found
+            ]
+        return _closeups(frame.t, hands, tracks)
+
+
+class ToldReach:
+    """Finds the hands that were recorded."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self.runtime: Callable[[NDArray[Any]], list[NDArray[Any]]] = lambda _: []
+
+    def __call__(self, frame: Frame, tracks: Tracks) -> Closeups:
+        """As they were found."""
+        return _closeups(frame.t, self._tape.told(self._tape.line, "hands"), tracks)
+
+
+def _closeups(t: float, hands: Mapping[str, list[list[float]]], tracks: Tracks) -> Closeups:
+    """Recorded hands, each given to the track whose box was looked at."""
+    whose = {
+        tuple(box): one
+        for one, box in zip(tracks.ids.tolist(), tracks.boxes.round(_DIGITS).tolist(), strict=True)
+    }
+    return Closeups(
+        t,
+        {
+            zone: tuple(
+                Hand(whose[tuple(box)], (x, y), chance)
+                for *box, x, y, chance in rows
+                if tuple(box) in whose
+            )
+            for zone, rows in hands.items()
+        },
+    )
 
 
 class TapedEyes(Eyes):

@@ -148,7 +148,9 @@ def _camera(section: Section, base: Path) -> CameraConfig:
 
 
 def _models(section: Section) -> ModelsConfig:
-    models = ModelsConfig(detector=section.text("detector"), pose=section.text("pose"))
+    models = ModelsConfig(
+        detector=section.text("detector"), pose=section.text("pose"), reach=section.text("reach")
+    )
     section.close()
     return models
 

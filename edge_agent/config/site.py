@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import ClassVar
 
 from edge_agent.geometry import Polygon
 
@@ -81,10 +82,20 @@ class CameraConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelsConfig:
-    """Names from the manifest; None = the built-in model."""
+    """Names from the manifest.
+
+    Args:
+        detector: None = the built-in model.
+        pose: None = none; the built-in model finds joints itself.
+        reach: what looks closely at hands near a shelf; None = the built-in one beside the
+            built-in detector, none beside another; NOTHING = none.
+    """
 
     detector: str | None = None
     pose: str | None = None
+    reach: str | None = None
+
+    NOTHING: ClassVar[str] = "none"
 
 
 @dataclass(frozen=True, slots=True)

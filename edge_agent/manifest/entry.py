@@ -18,6 +18,7 @@ class Task(Enum):
     DETECT = "detect"
     POSE = "pose"
     BOTH = "both"
+    REACH = "reach"
 
 
 class Axes(Enum):
@@ -47,6 +48,7 @@ class Decoder(Enum):
     YOLOX = "yolox"
     MOVENET_SINGLE = "movenet-single"
     SHELFLIGHT = "shelflight"
+    REACH = "reach"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class InputSpec:
 
     Args:
         name: the input's name in the file.
-        shape: four sizes in the order of ``axes``; the batch is 1, the channels are 3.
+        shape: four sizes in the order of ``axes``; the batch is 1, the channels are 3,
+            or 6 for a close look.
         axes: NCHW or NHWC.
         dtype: number format.
         colour: channel order.
@@ -145,6 +148,16 @@ class ModelEntry:
     macs: int | None = None
 
     @property
+    def finds_people(self) -> bool:
+        """Whether it may be a site's detector."""
+        return self.task in (Task.DETECT, Task.BOTH)
+
+    @property
+    def finds_joints(self) -> bool:
+        """Whether it gives keypoints."""
+        return self.task in (Task.POSE, Task.BOTH)
+
+    @property
     def supply(self) -> Supply:
         """Where the file comes from."""
         if self.built_in:
@@ -170,6 +183,14 @@ class Manifest:
             if entry.supply is Supply.BUILT_IN and entry.task is Task.BOTH:
                 return entry
         raise ModelError("no built-in model is in the manifest; name one in models.detector")
+
+    @property
+    def built_in_reach(self) -> ModelEntry | None:
+        """What looks closely at hands beside it; None = nothing does."""
+        for entry in self.entries:
+            if entry.supply is Supply.BUILT_IN and entry.task is Task.REACH:
+                return entry
+        return None
 
     def get(self, name: str) -> ModelEntry:
         """The entry called name.

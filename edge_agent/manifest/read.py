@@ -127,7 +127,7 @@ def _input(name: str, value: object, mistakes: list[str]) -> InputSpec:
             "shape",
             lambda found: _shape(found, axes),
             (1, 3, 1, 1),
-            "batch 1, 3 channels, height and width in the order that layout says",
+            "batch 1, 3 channels (a close look: 6), height and width in the order that layout says",
         ),
         axes=axes,
         dtype=dtype,
@@ -234,9 +234,13 @@ def _shape(value: object, axes: Axes) -> tuple[int, int, int, int]:
     if not isinstance(value, list) or not all(type(size) is int and size > 0 for size in value):
         raise ValueError(value)
     batch, first, second, third = value
-    if batch != 1 or (first if axes is Axes.NCHW else third) != 3:
+    if batch != 1 or (first if axes is Axes.NCHW else third) not in _CHANNELS:
         raise ValueError(value)
     return batch, first, second, third
+
+
+# Of pictures, and of a close look, which has the shelf, its floor and the body drawn beside them.
+_CHANNELS = (3, 6)
 
 
 def _range(value: object) -> tuple[float, float]:

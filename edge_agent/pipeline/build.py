@@ -8,12 +8,13 @@ from pathlib import Path
 
 from edge_agent.aggregates import Aggregates, Epoch
 from edge_agent.clock import time_of_day
+from edge_agent.closeup import build_closeup
 from edge_agent.config import MAX_FPS, MIN_FPS, Site, Source
 from edge_agent.detector import build_detector
 from edge_agent.errors import InputError
 from edge_agent.gate import Gate
 from edge_agent.lookout import Lookout
-from edge_agent.manifest import load
+from edge_agent.manifest import Manifest, load
 from edge_agent.pipeline.flow import Guard, Models, Pipeline
 from edge_agent.pipeline.near import Near
 from edge_agent.pipeline.runs import Runs
@@ -35,10 +36,25 @@ def open_models(site: Site) -> Models:
         return Models(None, None)
     manifest = load()
     runs = Runs(site, manifest)
-    detector = build_detector(*runs.open(site.models.detector or manifest.built_in.name))
-    if site.models.pose is None:
-        return Models(detector, None)
-    return Models(detector, build_pose(*runs.open(site.models.pose)))
+    named = site.models
+    detector = build_detector(*runs.open(named.detector or manifest.built_in.name))
+    pose = None if named.pose is None else build_pose(*runs.open(named.pose))
+    reach = _reach(site, manifest)
+    if reach is None:
+        return Models(detector, pose)
+    return Models(detector, pose, build_closeup(*runs.open(reach), site.zones))
+
+
+def _reach(site: Site, manifest: Manifest) -> str | None:
+    """The model that looks closely at hands; None = none does."""
+    named = site.models
+    if not any(zone.shelf is not None for zone in site.zones) or named.reach == named.NOTHING:
+        return None
+    if named.reach is not None:
+        return named.reach
+    # It has learnt from the boxes and the pictures that the built-in detector has learnt from.
+    beside = named.detector in (None, manifest.built_in.name) and manifest.built_in_reach
+    return beside.name if beside else None
 
 
 def build_pipeline(

@@ -13,7 +13,7 @@ from edge_agent.aggregates import Aggregates, Batch
 from edge_agent.gate import Gate
 from edge_agent.geometry import Point
 from edge_agent.lookout import Lookout, Outlook
-from edge_agent.observations import Detections, Frame, Poses, ShelfEvent, Tracks, Visit
+from edge_agent.observations import Closeups, Detections, Frame, Poses, ShelfEvent, Tracks, Visit
 from edge_agent.pipeline.between import coasted, nobody
 from edge_agent.pipeline.near import Near
 from edge_agent.pipeline.schedule import Schedule
@@ -26,7 +26,8 @@ USUAL_ASPECT = 16 / 9
 Lap = Callable[[str], None]
 """Told the name of each stage when it is done; what a bench measures with."""
 
-# Where in a frame's life each lap ends, in order; `pose` takes in all people near a shelf. A frame
+# Where in a frame's life each lap ends, in order; `pose` takes in all people near a shelf and
+# the close look at their hands. A frame
 # on which the detector does not run has only the first and the last three.
 STAGES = ("gate", "prepare", "detect", "decode", "track", "pose", "shelf", "zones", "aggregates")
 
@@ -58,6 +59,15 @@ class FindsJoints(Protocol):
         """Keypoints of the named tracks."""
 
 
+class FindsHands(Protocol):
+    """What looks closely at everybody near a shelf."""
+
+    runtime: Callable[[NDArray[Any]], list[NDArray[Any]]]
+
+    def __call__(self, frame: Frame, tracks: Tracks) -> Closeups:
+        """Hands that may be past a shelf's plane."""
+
+
 @dataclass(frozen=True, slots=True)
 class Models:
     """Opened models.
@@ -65,10 +75,12 @@ class Models:
     Args:
         detector: None where detections come from a recording.
         pose: None where the site names none.
+        reach: None where nobody looks closely at hands.
     """
 
     detector: FindsPeople | None
     pose: FindsJoints | None
+    reach: FindsHands | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +152,7 @@ class Pipeline:
     ) -> None:
         self.detector = models.detector
         self.pose = models.pose
+        self.reach = models.reach
         self._near = near
         self._new_tracker = tracker
         self._tracker: Tracker | None = None
@@ -175,8 +188,11 @@ class Pipeline:
         tracks = self._tracker.update(detections)
         lap("track")
         poses = self._estimate(seen, tracks) if isinstance(seen, Frame) else None
+        closeups = self._look(seen, tracks) if isinstance(seen, Frame) else None
         lap("pose")
-        events = self._shelves.update(seen, tracks, poses) if isinstance(seen, Frame) else []
+        events: list[ShelfEvent] = []
+        if isinstance(seen, Frame):
+            events = self._shelves.update(seen, tracks, poses, closeups=closeups)
         lap("shelf")
         visits = self._visits(tracks, poses, events)
         self._note(tracks)
@@ -278,6 +294,9 @@ class Pipeline:
             return given
         found = self.pose(frame, tracks, wanted, toward)
         return found if given is None else _together(given, found)
+
+    def _look(self, frame: Frame, tracks: Tracks) -> Closeups | None:
+        return None if self.reach is None else self.reach(frame, tracks)
 
 
 def _given(tracks: Tracks) -> Poses | None:

@@ -17,7 +17,7 @@ from math import hypot
 import numpy as np
 
 from edge_agent.geometry import Point, Polygon
-from edge_agent.observations import Floats, Keypoint, Poses, Tracks
+from edge_agent.observations import Floats, Hand, Keypoint, Poses, Tracks
 from edge_agent.shelf.standing import ARM, HAND, Floats32, standings
 
 # A hand is looked at beside where it was in so many poses before, no longer ago than that.
@@ -33,16 +33,6 @@ OUTSIDE = -0.25
 # Two hands of one person this near are one, found twice; sizes of the person.
 _ONE_HAND = 0.12
 _WEIGHTS = "hands.npz"
-
-
-@dataclass(frozen=True, slots=True)
-class Hand:
-    """One hand past the plane; its point is a fraction of the frame."""
-
-    track: int
-    side: int
-    point: Point
-    chance: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +126,7 @@ class Hands:
                     continue
                 chance = self._chance(poses.t, (identity, side), arms[row])
                 if chance is not None:
-                    found.append(Hand(identity, side, point, chance))
+                    found.append(Hand(identity, point, chance))
         return self._apart(found, dict(zip(ids, boxes, strict=True)))
 
     def _apart(self, hands: list[Hand], boxes: dict[int, Floats]) -> list[Hand]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import hypot
+from math import hypot, log
 
 from edge_agent.geometry import Point
 from edge_agent.observations import Censored, Evidence, Reach
@@ -22,6 +22,10 @@ _LEAST_SIGHTS, _LEAST_S = 2, 0.15
 # more often than a hand, unless it stays so long (rendered shops: precision of all reaches 0.35
 # without this and 0.46 with it, recall 0.63 and 0.58).
 _ALONE_S = 1.2
+# Where people were looked at closely: log odds of a reach for each log odds of its surest look, for
+# each second up to so many, and besides. Fitted on 49 rendered shops (7001 to 7008, 7101 to 7107,
+# 7201 to 7208, 9001 to 9026).
+_BELIEF, _LONG_S, _LEAST_CHANCE = (0.46, 1.82, -3.56), 2.0, 0.003
 # What is tied to nobody is a hand only if it once covers so much of the shelf.
 LEAST_SHARE = 0.004
 # A stay that begins this soon after observation did was there before.
@@ -41,6 +45,7 @@ class Touch:
         share: of the shelf that the intrusion covers, 0..1; None = no intrusion.
         begins: it may be the first of a stay, not only go on with one.
         sure: False where somebody's joints are known and show no hand there.
+        chance: that the hand is past the plane, 0..1; None = only something that reaches in.
     """
 
     point: Point
@@ -51,11 +56,17 @@ class Touch:
     share: float | None = None
     begins: bool = True
     sure: bool = True
+    chance: float | None = None
 
 
 @dataclass(slots=True)
 class Stay:
-    """One hand's stay so far."""
+    """One hand's stay so far.
+
+    Attributes:
+        looked: somebody looked closely at people while it lasted, so `most` is to be believed.
+        most: the highest chance of any look, 0..1.
+    """
 
     start_s: float
     last_s: float
@@ -67,6 +78,8 @@ class Stay:
     sights: int = 0
     large: bool = False
     sure: bool = False
+    looked: bool = False
+    most: float = 0.0
     evidence: set[Evidence] = field(default_factory=set)
     facings: dict[str, int] = field(default_factory=dict)
 
@@ -79,13 +92,24 @@ class Stay:
     @property
     def counts(self) -> bool:
         """Whether it is believed to be a hand's."""
-        stayed = self.last_s - self.start_s >= _ALONE_S - 1e-6
-        return self.seen and (self.sure or stayed)
+        if not self.seen:
+            return False
+        length_s = self.last_s - self.start_s
+        if self.looked and self.track is not None:
+            return _belief(self.most, length_s) > 0
+        return self.sure or length_s >= _ALONE_S - 1e-6
 
     @property
     def facing(self) -> str | None:
         """The facing that the hand was at most."""
         return max(self.facings, key=lambda name: self.facings[name], default=None)
+
+
+def _belief(chance: float, length_s: float) -> float:
+    """Log odds that a stay with this highest chance, of this length, is a hand's."""
+    chance = min(max(chance, _LEAST_CHANCE), 1 - _LEAST_CHANCE)
+    by_look, by_length, bias = _BELIEF
+    return by_look * log(chance / (1 - chance)) + by_length * min(length_s, _LONG_S) + bias
 
 
 class Reaches:
@@ -107,8 +131,14 @@ class Reaches:
         """Stays that may go on."""
         return self._open
 
-    def update(self, t: float, touches: Iterable[Touch]) -> list[Reach]:
-        """Take one analysed frame; returns the reaches that are now known to be over."""
+    def update(self, t: float, touches: Iterable[Touch], looked: bool = False) -> list[Reach]:
+        """Take one analysed frame; returns the reaches that are now known to be over.
+
+        Args:
+            t: seconds.
+            touches: one for each hand.
+            looked: people were looked at closely, and what that told is in the touches.
+        """
         if self._since is None:
             self._since = t
         over = [stay for stay in self._open if t - stay.last_s > GAP_S + 1e-6]
@@ -120,6 +150,7 @@ class Reaches:
             pairs.append((stay, touch))
         for stay, touch in pairs:
             self._add(stay, t, touch)
+            stay.looked |= looked
         return [self._reach(stay, cut_right=False) for stay in over if stay.counts]
 
     def left(self, t: float, touch: Touch, since: float | None) -> None:
@@ -195,6 +226,7 @@ class Reaches:
         stay.things.add(touch.thing)
         stay.sights += 1
         stay.sure |= touch.sure
+        stay.most = max(stay.most, touch.chance or 0.0)
         stay.large |= touch.share is None or touch.track is not None or touch.share >= LEAST_SHARE
         stay.evidence.add(touch.evidence)
         if touch.facing is not None:

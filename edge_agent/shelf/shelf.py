@@ -8,10 +8,20 @@ import numpy as np
 
 from edge_agent.config import Facing, Zone
 from edge_agent.geometry import Point
-from edge_agent.observations import Evidence, Floats, Frame, Poses, ShelfEvent, Tracks
+from edge_agent.observations import (
+    Closeups,
+    Evidence,
+    Floats,
+    Frame,
+    Hand,
+    Poses,
+    ShelfEvent,
+    Tracks,
+)
 from edge_agent.shelf.eyes import Eyes
 from edge_agent.shelf.facings import Before, FacingState
-from edge_agent.shelf.hands import Hand, Hands
+from edge_agent.shelf.hands import Hands
+from edge_agent.shelf.looks import Looks
 from edge_agent.shelf.patch import Patch, Pixels
 from edge_agent.shelf.people import People
 from edge_agent.shelf.reaches import LEAST_SHARE, Reaches, Touch
@@ -40,6 +50,7 @@ class Shelf:
         patch = Patch(zone.shelf, size)
         self._watch = Watch(patch, eyes.ground(zone, patch))
         self._hands = Hands(zone.shelf, size[0] / size[1])
+        self._name, self._looks = zone.name, Looks()
         self._reaches = Reaches(zone.name, size[0] / size[1])
         self._facings = {
             one.name: (
@@ -58,7 +69,13 @@ class Shelf:
         return min((stay.last_s for stay in self._reaches.open), default=None)
 
     def update(
-        self, frame: Frame, picture: Pixels, tracks: Tracks, people: People, poses: Poses | None
+        self,
+        frame: Frame,
+        picture: Pixels,
+        tracks: Tracks,
+        people: People,
+        poses: Poses | None,
+        closeups: Closeups | None = None,
     ) -> list[ShelfEvent]:
         """Take one analysed frame.
 
@@ -68,13 +85,16 @@ class Shelf:
             tracks: the bodies in it.
             people: what is remembered of them.
             poses: their joints; None = nobody looked for any in this very frame.
+            closeups: their hands; None = nobody looked closely, and joints tell of hands.
         """
         if self._since is None:
             self._since = frame.t
         view = self._watch.look(frame, picture, tracks, people.stretched())
-        hands = [] if poses is None else self._hands.update(tracks, poses)
+        hands = self._past(tracks, poses, closeups)
         touches = self._touches(view, hands, people, posed=poses is not None)
-        events: list[ShelfEvent] = list(self._reaches.update(frame.t, touches))
+        events: list[ShelfEvent] = list(
+            self._reaches.update(frame.t, touches, looked=closeups is not None)
+        )
         self._note_left(frame.t, view, people)
         events += self._read(frame.t, picture, view)
         return events + self._first_stock(frame.t)
@@ -82,6 +102,14 @@ class Shelf:
     def finish(self) -> list[ShelfEvent]:
         """End observation: reaches are cut off."""
         return list(self._reaches.finish())
+
+    def _past(self, tracks: Tracks, poses: Poses | None, closeups: Closeups | None) -> list[Hand]:
+        """The hands past the plane: as a close look told, else as joints tell."""
+        if closeups is not None:
+            here = set(tracks.ids.tolist())
+            told = closeups.hands.get(self._name, ())
+            return self._looks.update(hand for hand in told if hand.track in here)
+        return [] if poses is None else self._hands.update(tracks, poses)
 
     def _touches(
         self, view: View, hands: Iterable[Hand], people: People, posed: bool
@@ -121,7 +149,8 @@ class Shelf:
         return one.track is not None and people.may_hold(one.track, one.tip)
 
     def _touch(self, hand: Hand, evidence: Evidence) -> Touch:
-        return Touch(hand.point, evidence, hand.track, self._facing_at(hand.point))
+        facing = self._facing_at(hand.point)
+        return Touch(hand.point, evidence, hand.track, facing, chance=hand.chance)
 
     def _seen(self, one: Intrusion, people: People, posed: bool = True) -> Touch:
         facing = self._facing_at(one.tip)

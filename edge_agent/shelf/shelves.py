@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edge_agent.config import Zone
 from edge_agent.manifest import Colour
-from edge_agent.observations import Frame, Poses, ShelfEvent, Tracks
+from edge_agent.observations import Closeups, Frame, Poses, ShelfEvent, Tracks
 from edge_agent.shelf.eyes import Eyes
 from edge_agent.shelf.joints import Joints
 from edge_agent.shelf.people import People
@@ -35,7 +35,12 @@ class Shelves:
         self._stirred_s = self._looked_s = float("-inf")
 
     def update(
-        self, frame: Frame, tracks: Tracks, poses: Poses | None, moved: bool = True
+        self,
+        frame: Frame,
+        tracks: Tracks,
+        poses: Poses | None,
+        moved: bool = True,
+        closeups: Closeups | None = None,
     ) -> list[ShelfEvent]:
         """Take one analysed frame.
 
@@ -44,6 +49,7 @@ class Shelves:
             tracks: people in it, or where they should be by now.
             poses: joints of some; None = nobody looked at this frame.
             moved: it shows anything but the empty place, or nobody asked.
+            closeups: people's hands at each shelf; None = nobody looked closely.
         """
         if not self._zones or not self._due(frame.t, moved or len(tracks.ids) > 0):
             return []
@@ -54,7 +60,7 @@ class Shelves:
         bodies = self._people.bodies(tracks)
         picture, _ = self._reader.read(frame)
         for shelf in self._shelves:
-            events += shelf.update(frame, picture, bodies, self._people, poses)
+            events += shelf.update(frame, picture, bodies, self._people, poses, closeups)
         return events
 
     def horizon(self, t: float) -> float:

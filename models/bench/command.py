@@ -17,7 +17,7 @@ from rich.table import Table
 from edge_agent.config import load_site
 from edge_agent.config.device import FILE, Choice, this_device
 from edge_agent.errors import InputError
-from edge_agent.manifest import Manifest, Task, load, model_path, models_directory, verify
+from edge_agent.manifest import Manifest, load, model_path, models_directory, verify
 from models.bench import inputs
 from models.bench.choose import KEEP, choices, write
 from models.bench.measure import SCORE, Result, measure
@@ -90,13 +90,18 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _names(args: argparse.Namespace, manifest: Manifest) -> Sequence[str]:
+    # A close look takes a millisecond however it is run.
+    measured = [one.name for one in manifest.entries if one.finds_people or one.finds_joints]
     if args.models:
+        for name in args.models:
+            if manifest.get(name).name not in measured:
+                raise InputError(f"{name} is not measured: detectors and pose models are")
         return list(args.models)
     if args.site is None:
-        return manifest.names
+        return measured
     named = load_site(args.site).models
-    built_in = [entry.name for entry in manifest.entries if entry.built_in]
-    return [name for name in (named.detector, named.pose) if name is not None] or built_in
+    names = [name for name in (named.detector, named.pose) if name is not None]
+    return names or [manifest.built_in.name]
 
 
 def _measure(
@@ -143,9 +148,9 @@ def _inputs(
 
 def _detector(found: list[Family], manifest: Manifest) -> Candidate:
     """Whoever tells where people are: a detector under test, else the first that is here."""
-    names = [family.root.name for family in found if family.root.task is not Task.POSE]
+    names = [family.root.name for family in found if family.root.finds_people]
     for entry in manifest.entries:
-        if entry.task is not Task.POSE and entry.name not in names:
+        if entry.finds_people and entry.name not in names:
             try:
                 verify(entry, model_path(entry))
             except InputError:

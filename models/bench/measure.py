@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_agent.manifest import ModelEntry, Task
+from edge_agent.manifest import ModelEntry
 from models.bench import worker
 from models.bench.trial import Family, Trial
 from models.evaluate.joints import VISIBLE
@@ -112,9 +112,9 @@ def agreement(
 ) -> float | None:
     """How far results are the reference's, 0..1; None where the reference finds nothing."""
     parts: list[float | None] = []
-    if root.task is not Task.POSE:
+    if root.finds_people:
         parts += _boxes_agree(found, reference)
-    if root.task is not Task.DETECT:
+    if root.finds_joints:
         parts.append(_joints_agree(root, found, reference, sizes))
     known = [part for part in parts if part is not None]
     return min(known) if known else None

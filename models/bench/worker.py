@@ -23,7 +23,7 @@ from edge_agent.clock import SystemClock
 from edge_agent.config import RuntimeConfig, Tflite
 from edge_agent.detector import build_detector
 from edge_agent.errors import ShelflightError
-from edge_agent.manifest import Task, load, model_path
+from edge_agent.manifest import load, model_path
 from edge_agent.pose import build_pose
 from edge_agent.runtimes import open_runtime
 from models.bench import inputs
@@ -99,7 +99,7 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
         runtime(blank)
     timed = Timed(runtime)
     pictures = Path(asked["pictures"])
-    if entry.task is Task.POSE:
+    if not entry.finds_people:
         pose = build_pose(entry, timed)
         found = [
             look_into(pose, one.frame, Found(one.boxes, np.ones(len(one.boxes))))

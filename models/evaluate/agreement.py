@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 
 from edge_agent.errors import ModelError
-from edge_agent.manifest import Task, load
+from edge_agent.manifest import load
 from edge_agent.observations import Detections, Frame
 from models.evaluate.candidate import Candidate, open_candidates
 from models.evaluate.matching import Found, People, match
@@ -144,7 +144,7 @@ def main(args: argparse.Namespace) -> int:
     """
     manifest = load()
     for name in (args.name, args.reference):
-        if manifest.get(name).task is Task.POSE:
+        if not manifest.get(name).finds_people:
             raise ModelError(f"{name} finds no people; agreement is of two detectors")
     if args.rounds < 1:
         raise ModelError(f"--rounds is {args.rounds}; 1 or more is allowed")

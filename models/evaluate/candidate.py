@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_agent.detector import build_detector
 from edge_agent.errors import ModelError
-from edge_agent.manifest import Manifest, ModelEntry, Task, model_path, verify
+from edge_agent.manifest import Manifest, ModelEntry, model_path, verify
 from edge_agent.observations import Frame, Tracks
 from edge_agent.pipeline.flow import FindsJoints, FindsPeople
 from edge_agent.pose import build_pose
@@ -87,13 +87,13 @@ def entries_of(name: str, manifest: Manifest) -> tuple[ModelEntry, ModelEntry | 
     if len(rest) > 1:
         raise ModelError(f"{name}: one detector and at most one pose model, DETECTOR+POSE")
     detector = manifest.get(first)
-    if detector.task is Task.POSE:
+    if not detector.finds_people:
         raise ModelError(
-            f"{name}: {first} finds joints in a box; name a detector first, as in "
+            f"{name}: {first} finds nobody in a picture; name a detector first, as in "
             f"yolox-nano{_JOIN}{first}"
         )
     pose = manifest.get(rest[0]) if rest else None
-    if pose is not None and pose.task is Task.DETECT:
+    if pose is not None and not pose.finds_joints:
         raise ModelError(
             f"{name}: {pose.name} finds no joints; name a pose model after the {_JOIN}"
         )

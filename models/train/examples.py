@@ -165,7 +165,7 @@ def cut(
     top = (used[1] - zoom * high) * rng.random()
     frame = _Frame(shape, used, zoom, left, top, bool(rng.random() < 0.5))
     made, found = _cut(image, people, frame)
-    return _recolour(made, rng), found
+    return recoloured(made, rng), found
 
 
 # Sides of pictures, width to height.
@@ -233,7 +233,7 @@ def _cut(
     return made, found
 
 
-def _recolour(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def recoloured(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Another exposure, white balance and contrast; at times grey, noisy, blurred or packed."""
     table = np.arange(256, dtype=np.float32) / 255
     gain = np.exp(rng.normal(0, 0.2))
