@@ -76,6 +76,11 @@ class InputSpec:
     pad: int
 
     @property
+    def channels(self) -> int:
+        """Planes of the picture, and what is drawn beside it."""
+        return self.shape[1] if self.axes is Axes.NCHW else self.shape[3]
+
+    @property
     def height(self) -> int:
         """Rows of the picture that the model sees."""
         return self.shape[2] if self.axes is Axes.NCHW else self.shape[1]

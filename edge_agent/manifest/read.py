@@ -93,9 +93,18 @@ def _entry(name: str, value: object, mistakes: list[str]) -> ModelEntry:
             model.refuse(_NOT_WITH[key], f"a model with {key} has none")
     if not model.has("made_from"):
         model.refuse(("recipe",), "only a model with made_from has one")
+    task, decoder = model.member("task", Task), model.member("decoder", Decoder)
+    taken = _input(name, model.mapping("input"), mistakes)
+    if (task is Task.REACH) != (decoder is Decoder.REACH):
+        mistakes.append(f"models.{name}.decoder: {decoder.value!r}; reach goes with task reach")
+    if taken.channels != (_DRAWN if task is Task.REACH else _COLOURS):
+        mistakes.append(
+            f"models.{name}.input.shape: {taken.channels} channels; {_COLOURS} are allowed, and "
+            f"{_DRAWN} with task reach"
+        )
     return ModelEntry(
         name=name,
-        task=model.member("task", Task),
+        task=task,
         file=model.text("file", _FILE, "a plain file name that ends in .onnx or .tflite"),
         size=None if made else model.whole("bytes", 1, 1 << 40),
         sha256=(
@@ -104,8 +113,8 @@ def _entry(name: str, value: object, mistakes: list[str]) -> ModelEntry:
         licence=model.text("licence"),
         origin=model.text("origin"),
         url=model.text("url", _ADDRESS, "an http or https address") if pulled else None,
-        input=_input(name, model.mapping("input"), mistakes),
-        decoder=model.member("decoder", Decoder),
+        input=taken,
+        decoder=decoder,
         limits=Limits(limits.fraction("score"), limits.fraction("iou", default=DEFAULT_IOU)),
         made_from=model.text("made_from", _NAME, "a model's name") if made else None,
         recipe=model.text("recipe", _RECIPE, "recipes/NAME.json") if made else None,
@@ -234,13 +243,13 @@ def _shape(value: object, axes: Axes) -> tuple[int, int, int, int]:
     if not isinstance(value, list) or not all(type(size) is int and size > 0 for size in value):
         raise ValueError(value)
     batch, first, second, third = value
-    if batch != 1 or (first if axes is Axes.NCHW else third) not in _CHANNELS:
+    if batch != 1 or (first if axes is Axes.NCHW else third) not in (_COLOURS, _DRAWN):
         raise ValueError(value)
     return batch, first, second, third
 
 
-# Of pictures, and of a close look, which has the shelf, its floor and the body drawn beside them.
-_CHANNELS = (3, 6)
+# Channels of a picture, and of a close look, which has shelf, floor and body drawn beside.
+_COLOURS, _DRAWN = 3, 6
 
 
 def _range(value: object) -> tuple[float, float]:

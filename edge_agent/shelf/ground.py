@@ -90,6 +90,8 @@ class Ground:
         if self._outlines is None or self._t - self._outlines_s >= _OUTLINES_S:
             self._outlines, self._outlines_s = _small(self._mean), self._t
         (x, y), sure = _shift(self._outlines, _small(patch))
+        if sure >= _SURE and max(abs(x), abs(y)) >= _STEADY_PX / _SHRUNK:
+            (x, y), sure = _shift(_grey(self._mean), _grey(patch))
         if sure < _SURE or not _STEADY_PX <= max(abs(x), abs(y)) <= _SHAKE_PX:
             return patch
         move = np.array([[1, 0, -x], [0, 1, -y]])
@@ -203,12 +205,9 @@ def _window(height: int, width: int) -> Floats32:
 
 
 def _shift(ground: Floats32, now: Floats32) -> tuple[tuple[float, float], float]:
-    """How far right and down the picture went, pixels of the patch, and how sure that is.
-
-    Both pictures are made by `_small`.
-    """
+    """How far right and down the picture went, pixels, and how sure that is."""
     (x, y), sure = cv2.phaseCorrelate(ground, now, _window(*ground.shape))
-    return (_SHRUNK * x, _SHRUNK * y), sure
+    return (x, y), sure
 
 
 def _small(picture: NDArray[Any]) -> Floats32:

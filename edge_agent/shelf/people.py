@@ -18,8 +18,9 @@ _CHEST = 0.3
 # Wrists that are where they are said to be score so much: built-in model, rendered shops; 0.6 in
 # the middle where they are seen, 0.3 where they are guessed.
 _WRISTS, _SURE = [Keypoint.LEFT_WRIST, Keypoint.RIGHT_WRIST], 0.5
-# Who shows fewer joints of the trunk is no body: faces are found in hands and labels too.
-_LEAST_TRUNK = 2
+# Who shows fewer joints of the trunk is no body: faces are found in hands and labels too. Who was
+# one in so many looks surely is.
+_LEAST_TRUNK, _MET = 2, 12
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class _Person:
     place_s: float
     speed: float | None = None  # not known yet
     body: bool = True
+    looks: int = 0  # that showed a body
     chest: float = 0.0
     sure: bool = False
     arms: list[Arm] = field(default_factory=list)
@@ -44,11 +46,12 @@ class People:
 
     Attributes:
         posed: somebody's joints were ever looked for.
+        met: somebody's body was ever in view, so whose hand it is can be told.
     """
 
     def __init__(self) -> None:
         self._known: dict[int, _Person] = {}
-        self.posed = False
+        self.posed = self.met = False
 
     def update(self, tracks: Tracks, poses: Poses | None, aspect: float) -> None:
         """Take one analysed frame.
@@ -115,3 +118,5 @@ class People:
                 person.sure = bool((keypoints[_WRISTS, 2] >= _SURE).all())
                 seen = int((keypoints[list(Keypoint.TRUNK), 2] >= LEAST_SCORE).sum())
                 person.body = seen >= _LEAST_TRUNK
+                person.looks += person.body
+                self.met |= person.looks >= _MET

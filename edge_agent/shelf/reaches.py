@@ -18,10 +18,11 @@ _STEP = 0.25
 _LEAP, _RECENT_S = 0.5, 0.45
 # A stay is real when it was seen so often, by so many seconds.
 _LEAST_SIGHTS, _LEAST_S = 2, 0.15
-# What sticks out of somebody's box where their skeleton shows no hand is a sleeve or a shoulder
-# more often than a hand, unless it stays so long (rendered shops: precision of all reaches 0.35
-# without this and 0.46 with it, recall 0.63 and 0.58).
-_ALONE_S = 1.2
+# What sticks out of somebody's box where neither skeleton nor close look shows a hand, or comes
+# from nobody where bodies are in view, is a sleeve or a shoulder more often than a hand, unless it
+# stays so long (49 rendered shops by skeletons alone: precision of all reaches 0.46 with 1.2 s and
+# 0.53 with 2 s, recall 0.63 and 0.57; an arm held up to a board stays longer).
+_ALONE_S = 2.5
 # Where people were looked at closely: log odds of a reach for each log odds of its surest look, for
 # each second up to so many, and besides. Fitted on 49 rendered shops (7001 to 7008, 7101 to 7107,
 # 7201 to 7208, 9001 to 9026).
@@ -64,8 +65,8 @@ class Stay:
     """One hand's stay so far.
 
     Attributes:
-        looked: somebody looked closely at people while it lasted, so `most` is to be believed.
-        most: the highest chance of any look, 0..1.
+        looked: somebody looked closely at people while it lasted.
+        most: the highest chance of any look, 0..1; 0 = no look showed a hand.
     """
 
     start_s: float
@@ -95,7 +96,7 @@ class Stay:
         if not self.seen:
             return False
         length_s = self.last_s - self.start_s
-        if self.looked and self.track is not None:
+        if self.looked and self.most > 0:
             return _belief(self.most, length_s) > 0
         return self.sure or length_s >= _ALONE_S - 1e-6
 

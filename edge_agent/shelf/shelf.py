@@ -90,6 +90,8 @@ class Shelf:
         if self._since is None:
             self._since = frame.t
         view = self._watch.look(frame, picture, tracks, people.stretched())
+        # Where only hands are in view a detector takes them for people: nothing is told of those.
+        closeups = closeups if people.met else None
         hands = self._past(tracks, poses, closeups)
         touches = self._touches(view, hands, people, posed=poses is not None)
         events: list[ShelfEvent] = list(
@@ -154,7 +156,7 @@ class Shelf:
 
     def _seen(self, one: Intrusion, people: People, posed: bool = True) -> Touch:
         facing = self._facing_at(one.tip)
-        sure = not people.posed or one.track is None
+        sure = not people.met
         return Touch(
             one.tip, Evidence.INTRUSION, one.track, facing, one.thing, one.share,
             begins=posed or sure, sure=sure,

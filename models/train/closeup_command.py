@@ -47,8 +47,10 @@ def main(args: argparse.Namespace) -> int:
         ) from error
     given = {name: getattr(args, name) for name in ("shops", "looks")}
     recipe = replace(Recipe(), **{name: n for name, n in given.items() if n is not None})
-    if args.workers < 1 or min(recipe.shops, recipe.looks) < 1:
-        raise InputError("--workers, --shops and --looks are 1 at least")
+    if not 1 <= args.workers <= recipe.shops:
+        raise InputError(f"--workers is {args.workers}; 1 to {recipe.shops}, the shops, is allowed")
+    if recipe.looks < recipe.batch:
+        raise InputError(f"--looks is {recipe.looks}; {recipe.batch}, one batch, is the least")
     with counting() as progress:
         tasks = {name: progress.add_task(name, total=None) for name in ("shops", "steps")}
 

@@ -16,6 +16,7 @@ from torch import Tensor, distributed
 from torch.nn import functional
 
 from edge_agent.closeup import MAP
+from edge_agent.errors import InputError
 from models.scene.workers import lean
 from models.train.closeup_network import CloseupNetwork
 from models.train.closeups import Example, examples, read_shop, write_shop
@@ -192,12 +193,16 @@ def _batches(
 
 
 def _endless(seed: int, paths: list[Path], rank: int, workers: int) -> Iterator[Example]:
-    turn = 0
+    turn, found = 0, False
     while True:
         order = np.random.default_rng([seed, turn]).permutation(len(paths)).tolist()
         for index in order[rank::workers]:
             rng = np.random.default_rng([seed, turn, index])
-            yield from examples(*read_shop(paths[index]), rng)
+            for one in examples(*read_shop(paths[index]), rng):
+                yield one
+                found = True
+        if not found:
+            raise InputError("nobody is near a shelf in any of the shops; render more of them")
         turn += 1
 
 

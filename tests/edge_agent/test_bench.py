@@ -7,8 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+
+from edge_agent.bench.bench import _Tap
 
 SITE = Path(__file__).parents[1] / "sites" / "table-visits.yaml"
 
@@ -40,6 +44,25 @@ def test_stages_add_up_to_the_frame_and_a_frame_is_more_than_its_models(data, tm
     assert stages == pytest.approx(report["frame_ms"]["p50"], rel=0.02)
     assert 50 < report["rss_mb"] < 400
     assert 0 < report["startup_s"] < 20
+
+
+def test_a_tap_keeps_what_a_model_was_given_and_runs_it_again_without_itself():
+    given = []
+
+    def runtime(tensor):
+        given.append(float(tensor[0]))
+        return [tensor * 2]
+
+    model, kept = SimpleNamespace(runtime=runtime), []
+    tap = _Tap(model, kept)
+    tensor = np.array([3.0])
+    assert model.runtime(tensor)[0].tolist() == [6]
+    tensor[0] = 4.0
+    assert (len(kept), given) == (1, [3])
+    assert kept[0]()[0].tolist() == [6]
+    assert (len(kept), given) == (1, [3, 3])
+    tap.remove()
+    assert model.runtime is runtime
 
 
 def test_the_uplink_is_small_and_has_no_picture_library():

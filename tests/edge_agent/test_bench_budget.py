@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 from walkers import FLOOR
 
 from edge_agent.bench.arms import ALWAYS, SHIPPED, Known, Outcome, joined, missing, play
+from edge_agent.bench.budget import _candidates, _report
+from edge_agent.bench.clips import Trial
 from edge_agent.bench.footage import Footage, Recording, Stay, plan
-from edge_agent.config import parse_site
-from edge_agent.observations import Detections, Layout
+from edge_agent.config import ModelsConfig, parse_site
+from edge_agent.manifest import load
+from edge_agent.observations import Closeups, Detections, Layout
 from edge_agent.pipeline import Models
 
 FPS = 10.0
@@ -123,6 +127,49 @@ def test_a_picture_that_is_known_costs_no_second_run():
     assert len(outcome.visits) == 2
 
 
+class Looks:
+    """Looks closely at everybody, through its runtime."""
+
+    def __init__(self):
+        self.runtime = self.first = lambda tensor: [tensor]
+
+    def __call__(self, frame, tracks):
+        for _ in tracks.ids:
+            self.runtime(np.zeros(1))
+        return Closeups(frame.t, {})
+
+
+def test_every_close_look_is_counted_and_the_model_is_left_as_it_was():
+    _, footage = cut_together(2)
+    looks = Looks()
+    models = Models(Sees(footage), None, looks)
+    always = play(site(), models, ALWAYS, footage.frames(), poses=True)
+    assert always.looks == always.people > 0
+    assert looks.runtime is looks.first
+    again = play(site(), models, ALWAYS, footage.frames(), poses=True)
+    assert again.looks == always.looks
+    without = play(site(), Models(Sees(footage), None), ALWAYS, footage.frames(), poses=True)
+    assert without.looks == 0
+
+
+def test_close_looks_are_part_of_the_work_of_the_unit():
+    once = Outcome(10, 2.0, 0.5, 4, 0, 0, 3, 3, ())
+    models = ModelsConfig(load().built_in.name)
+    found = []
+    for looks in (0, 600):
+        trial = Trial((), 0.2, (once, once, once), (once, replace(once, looks=looks)))
+        found.append(_report("built in", models, trial))
+    assert found[1].gmacs_shipped - found[0].gmacs_shipped == pytest.approx(
+        600 * load().built_in_reach.macs / 2.0 / 1e9, abs=0.002
+    )
+    assert found[1].gmacs_usual == found[0].gmacs_usual
+
+
+def test_every_built_in_detector_is_a_candidate_and_what_looks_closely_is_none():
+    detectors = {models.detector for models in _candidates().values()}
+    assert detectors == {"yolox-nano", load().built_in.name}
+
+
 def test_a_visit_answers_for_one_and_only_in_its_zone():
     true = [Stay("a", 0, 5), Stay("a", 6, 9), Stay("b", 0, 9)]
     assert missing(true, true) == 0
@@ -132,8 +179,9 @@ def test_a_visit_answers_for_one_and_only_in_its_zone():
 
 
 def test_clips_are_joined_end_to_end():
-    one = Outcome(10, 2.0, 0.5, 4, 2, 3, 3, (Stay("a", 0.5, 1.5),))
+    one = Outcome(10, 2.0, 0.5, 4, 2, 5, 3, 3, (Stay("a", 0.5, 1.5),))
     both = joined([one, one])
     assert (both.frames, both.seconds, both.cpu_s) == (20, 4.0, 1.0)
-    assert (both.detected, both.posed, both.people, both.peopled) == (8, 4, 6, 6)
+    assert (both.detected, both.posed, both.looks, both.people) == (8, 4, 10, 6)
+    assert both.peopled == 6
     assert both.visits == (Stay("a", 0.5, 1.5), Stay("a", 2.5, 3.5))

@@ -12,20 +12,23 @@ from shelf_world import FACINGS, board, frame, people, with_arm, zone
 
 from edge_agent.__main__ import main
 from edge_agent.bench.golden import EVENTS, RECORDS, SAID, difference
+from edge_agent.bench.golden import play as tell_story
 from edge_agent.bench.tape import (
     Tape,
     TapedDetector,
     TapedEyes,
     TapedLookout,
+    TapedReach,
     ToldDetector,
     ToldEyes,
     ToldLookout,
+    ToldReach,
     read_tape,
     write_tape,
 )
 from edge_agent.errors import InputError
 from edge_agent.lookout import Outlook
-from edge_agent.observations import Blindness, Detections, Frame
+from edge_agent.observations import Blindness, Closeups, Detections, Frame, Hand
 from edge_agent.pipeline import Models
 from edge_agent.shelf import Shelves
 
@@ -119,6 +122,77 @@ def test_detector_and_lookout_say_again_what_they_said():
     assert ToldLookout(tape).look(shown) == TapedLookout(tape).look(shown) == Outlook()
     tape.line["outlook"] = ["moved", [0.1, -0.05]]
     assert ToldLookout(tape).look(shown) == Outlook(Blindness.MOVED, (0.1, -0.05))
+
+
+class Sees:
+    """Tells the hands that it was given."""
+
+    def __init__(self, hands):
+        self.hands = hands
+        self.runtime = lambda tensor: [tensor]
+
+    def __call__(self, frame, _tracks):
+        return Closeups(frame.t, self.hands)
+
+
+LEFT, RIGHT = (0.1, 0.2, 0.30004, 0.9), (0.6, 0.2, 0.8, 0.9)
+HANDS = {
+    "a": (Hand(1, (0.25, 0.5), 0.75), Hand(2, (0.7, 0.5), 0.123456)),
+    "b": (),
+}
+
+
+def taped_hands(hands):
+    tape, shown = Tape(), Frame(np.zeros((4, 4, 3), np.uint8), 1.0, 4, 4)
+    tape.line = {"t": 1.0}
+    said = TapedReach(Sees(hands), tape)(shown, people(1.0, LEFT, RIGHT))
+    tape.line = json.loads(json.dumps(tape.line))
+    return tape, shown, said
+
+
+def test_hands_are_told_again_of_the_same_boxes_whatever_their_tracks_are_called():
+    tape, shown, said = taped_hands(HANDS)
+    assert said.hands == {"a": (HANDS["a"][0], Hand(2, (0.7, 0.5), 0.1235)), "b": ()}
+    again = ToldReach(tape)(shown, people(1.0, LEFT, RIGHT))
+    assert (again.t, again.hands) == (1.0, said.hands)
+    others = ToldReach(tape)(shown, people(1.0, RIGHT, LEFT, first=8))
+    assert [hand.track for hand in others.hands["a"]] == [9, 8]
+
+
+def test_a_hand_whose_body_is_not_there_any_more_is_nobodys():
+    tape, shown, _ = taped_hands(HANDS)
+    told = ToldReach(tape)(shown, people(1.0, RIGHT))
+    assert [(hand.track, hand.point) for hand in told.hands["a"]] == [(1, (0.7, 0.5))]
+
+
+def test_a_frame_of_which_no_hands_were_recorded_is_an_error():
+    tape, shown, _ = taped_hands(HANDS)
+    del tape.line["hands"]
+    with pytest.raises(InputError, match="at 1 s nobody recorded 'hands'"):
+        ToldReach(tape)(shown, people(1.0, LEFT))
+
+
+def test_a_tape_is_read_as_often_as_one_likes(tmp_path):
+    write_tape(tmp_path / SAID, (4, 3), [{"t": 0.0}, {"t": 0.2, "hands": {"a": []}}])
+    size, lines = read_tape(tmp_path / SAID)
+    assert size == (4, 3)
+    assert [line["t"] for line in lines] == [line["t"] for line in lines] == [0.0, 0.2]
+
+
+def test_a_story_in_which_hands_were_looked_at_needs_them_in_every_frame(tmp_path):
+    story = tmp_path / "story"
+    story.mkdir()
+    for path in STORIES[0].iterdir():
+        (story / path.name).write_bytes(path.read_bytes())
+    size, lines = read_tape(story / SAID)
+    for line in lines:
+        line["hands"] = {}
+    write_tape(story / SAID, size, lines)
+    tell_story(story, tmp_path)
+    del lines[len(lines) // 2]["hands"]
+    write_tape(story / SAID, size, lines)
+    with pytest.raises(InputError, match="nobody recorded 'hands'"):
+        tell_story(story, tmp_path)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)

@@ -143,6 +143,15 @@ def test_check_knows_the_models(tmp_path):
     assert "models.detector: is 'yolo'; allowed:" in done.stderr
 
 
+def test_check_knows_what_looks_closely_and_that_nothing_need(tmp_path):
+    path = tmp_path / "site.yaml"
+    for name, said in (("shelflight-reach", 0), ("none", 0), ("yolo", 2)):
+        path.write_text(f"unit: {{id: a}}\nmodels: {{reach: {name}}}\nzones: [{{name: z}}]\n")
+        done = agent("check", "--site", path)
+        assert done.returncode == said
+    assert "models.reach: is 'yolo'; allowed:" in done.stderr
+
+
 def test_check_says_that_small_counts_are_not_merged_yet(tmp_path):
     path = tmp_path / "site.yaml"
     path.write_text("unit: {id: a}\nzones: [{name: z}]\nprivacy: {k: 5}\n")

@@ -9,6 +9,7 @@ from edge_agent.config import (
     Anchor,
     Broker,
     BudgetConfig,
+    ModelsConfig,
     OpeningHours,
     Source,
     StaffRules,
@@ -81,6 +82,15 @@ def test_the_budget_is_read():
     read = site(budget={"gate": False, "look_s": 2, "detect_every": 3, "cool": False}).budget
     assert read == BudgetConfig(gate=False, look_s=2, detect_every=3, cool=False)
     assert site(budget={"detect_every": "auto"}).budget.detect_every is None
+
+
+def test_the_models_are_read_and_each_may_be_left_out():
+    assert site().models == ModelsConfig(None, None, None)
+    read = site(models={"detector": "a", "pose": "b", "reach": "c"}).models
+    assert (read.detector, read.pose, read.reach) == ("a", "b", "c")
+    assert site(models={"reach": "none"}).models.reach == ModelsConfig.NOTHING
+    assert any("models.reach" in one for one in mistakes(models={"reach": 3}))
+    assert any("models.reech" in one for one in mistakes(models={"reech": "c"}))
 
 
 def test_who_is_staff_is_read():

@@ -71,6 +71,55 @@ def test_the_installed_manifest_names_a_detector_and_a_pose_model():
     assert detector.limits.score <= 0.1, "the tracker's second band needs the doubtful ones"
 
 
+def test_the_installed_manifest_names_a_close_look_beside_the_built_in_detector():
+    installed = manifest.load()
+    reach = installed.built_in_reach
+    assert (reach.task, reach.decoder, reach.supply) == (Task.REACH, Decoder.REACH, Supply.BUILT_IN)
+    assert (reach.input.shape, reach.input.dtype) == ((1, 6, 96, 96), Dtype.UINT8)
+    assert reach.input.colour is Colour.BGR
+    assert installed.built_in is not reach
+    manifest.verify(reach, manifest.model_path(reach))
+    assert manifest.model_path(reach).stat().st_size == reach.size < 1_000_000
+
+
+def a_close_look():
+    document = changed("input.shape", [1, 6, 96, 96])
+    document["models"]["one"].update(task="reach", decoder="reach")
+    return document
+
+
+@pytest.mark.parametrize(
+    ("task", "people", "joints"),
+    [("detect", True, False), ("pose", False, True), ("both", True, True), ("reach", False, False)],
+)
+def test_a_task_says_what_a_model_finds(tmp_path, task, people, joints):
+    document = a_close_look() if task == "reach" else changed("task", task)
+    (entry,) = load(tmp_path, document).entries
+    assert (entry.finds_people, entry.finds_joints) == (people, joints)
+
+
+def test_a_close_look_takes_six_planes_and_nothing_else_does(tmp_path):
+    (entry,) = load(tmp_path, a_close_look()).entries
+    assert (entry.input.width, entry.input.height, entry.input.channels) == (96, 96, 6)
+    with pytest.raises(ModelError, match=r"models\.one\.input\.shape.*a close look: 6"):
+        load(tmp_path, changed("input.shape", [1, 4, 96, 96]))
+    with pytest.raises(ModelError, match=r"models\.one\.input\.shape: 6 channels; 3 are allowed"):
+        load(tmp_path, changed("input.shape", [1, 6, 96, 96]))
+    with pytest.raises(ModelError, match=r"models\.one\.decoder: .* reach goes with task reach"):
+        load(tmp_path, changed("decoder", "reach"))
+
+
+def test_without_a_built_in_close_look_there_is_none(tmp_path):
+    fetched = a_close_look()
+    assert load(tmp_path, fetched).built_in_reach is None
+    with pytest.raises(ModelError, match="no built-in model"):
+        assert load(tmp_path, fetched).built_in
+    own = fetched["models"]["own"] = copy.deepcopy(fetched["models"]["one"])
+    own.update(built_in=True)
+    del own["url"]
+    assert load(tmp_path, fetched).built_in_reach.name == "own"
+
+
 def test_the_installed_manifest_names_the_real_files(data):
     for entry in manifest.load().entries:
         if entry.supply is Supply.MADE:
@@ -99,7 +148,7 @@ def test_height_and_width_follow_the_layout(tmp_path):
 @pytest.mark.parametrize(
     ("at", "value", "said"),
     [
-        ("task", "detekt", "models.one.task: 'detekt'; needs detect or pose or both"),
+        ("task", "detekt", "models.one.task: 'detekt'; needs detect or pose or both or reach"),
         ("file", "../one.onnx", "models.one.file"),
         ("file", "one.pt", "ends in .onnx or .tflite"),
         ("bytes", 0, "models.one.bytes: 0; needs a whole number, 1.."),

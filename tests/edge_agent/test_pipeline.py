@@ -11,8 +11,19 @@ from walkers import FLOOR, person, visitor
 
 from edge_agent.aggregates import Epoch
 from edge_agent.config import OpeningHours, StaffRules, UnitConfig, parse_site
-from edge_agent.observations import Censored, Detections, Frame, Poses, Stock
-from edge_agent.pipeline import STAGES, Models, build_pipeline, with_clip
+from edge_agent.errors import ModelError
+from edge_agent.observations import (
+    Censored,
+    Closeups,
+    Detections,
+    Evidence,
+    Frame,
+    Hand,
+    Poses,
+    Reach,
+    Stock,
+)
+from edge_agent.pipeline import STAGES, Models, build_pipeline, open_models, with_clip
 from edge_agent.pipeline.build import opening
 from edge_agent.records import Quality
 
@@ -205,6 +216,75 @@ def test_joints_of_the_detector_are_poses_and_cost_no_other_model():
     poses = [pipeline.step(shop.frame(i / 5)).poses for i in range(100)]
     assert joints.asked == []
     assert any(one is not None and len(one.ids) and one.keypoints.all() for one in poses)
+
+
+class Closely:
+    """Looks at everybody's hands, and remembers when and at whom."""
+
+    def __init__(self):
+        self.runtime = lambda tensor: [tensor]
+        self.asked = []
+
+    def __call__(self, frame, tracks):
+        self.asked.append((frame.t, tracks.ids.tolist()))
+        return Closeups(
+            frame.t, {"table": tuple(Hand(one, (0.5, 0.25), 0.99) for one in tracks.ids)}
+        )
+
+
+SHELF = [[0.45, 0.2], [0.55, 0.2], [0.55, 0.3], [0.45, 0.3]]
+
+
+def test_whoever_is_in_a_frame_that_the_detector_looks_at_is_looked_at_closely():
+    closely, looks, shop = Closely(), Looks(joints=True), Shop()
+    pipeline = build_pipeline(site(shelf=SHELF), Epoch(), Models(looks, None, closely))
+    seen = [pipeline.step(shop.frame(i / 5)) for i in range(100)]
+    assert [t for t, _ in closely.asked] == looks.asked
+    assert [ids for _, ids in closely.asked] == [
+        one.tracks.ids.tolist() for one in seen if one.detections is not None
+    ]
+    assert any(ids for _, ids in closely.asked)
+
+
+def test_what_a_close_look_tells_becomes_a_reach():
+    found = {}
+    for name, closely in (("looked", Closely()), ("not", None)):
+        pipeline = build_pipeline(
+            site({"gate": False, "detect_every": 1}, shelf=SHELF), Epoch(),
+            Models(Looks(joints=True), None, closely),
+        )  # fmt: skip
+        events = [event for frame in frames(19) for event in pipeline.step(frame).events]
+        found[name] = [event for event in events if isinstance(event, Reach)]
+    (reach,) = found["looked"]
+    assert (reach.zone, reach.evidence) == ("table", Evidence.WRIST)
+    assert reach.end_s - reach.start_s > 5
+    assert found["not"] == []
+
+
+def opened(models, shelf=SHELF):
+    values = {
+        "unit": {"id": "u"}, "models": models,
+        "zones": [{"name": "table", "floor": FLOOR, **({"shelf": shelf} if shelf else {})}],
+    }  # fmt: skip
+    return open_models(parse_site(values, "site.yaml", Path(".")))
+
+
+def test_beside_the_built_in_detector_a_shelf_is_looked_at_closely():
+    assert opened({}).reach is not None
+    assert opened({"detector": "shelflight-nano"}).reach is not None
+    assert opened({}, shelf=None).reach is None
+    assert opened({"reach": "none"}).reach is None
+
+
+def test_beside_another_detector_only_who_is_named_looks_closely(data, monkeypatch):
+    monkeypatch.setenv("SHELFLIGHT_MODELS", str(data / "models"))
+    assert opened({"detector": "yolox-nano"}).reach is None
+    assert opened({"detector": "yolox-nano", "reach": "shelflight-reach"}).reach is not None
+
+
+def test_a_model_that_looks_at_no_hands_is_refused_as_such():
+    with pytest.raises(ModelError, match=r"shelflight-nano does not tell hands.*models\.reach"):
+        opened({"reach": "shelflight-nano"})
 
 
 def test_who_has_no_joints_from_the_detector_is_asked_of_the_pose_model():

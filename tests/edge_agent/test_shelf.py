@@ -13,7 +13,9 @@ from edge_agent.config import Zone
 from edge_agent.observations import (
     Abstained,
     Censored,
+    Closeups,
     Evidence,
+    Hand,
     Handling,
     Move,
     Poses,
@@ -146,8 +148,11 @@ def shopper():
     )  # fmt: skip
 
 
-def watched(shopper, arm=False):
-    """Reaches of the shopper before a bare wall; the pictures show their body and arm, or none."""
+def watched(shopper, arm=False, told=None):
+    """Reaches of the shopper before a bare wall; the pictures show their body and arm, or none.
+
+    `told` is what a close look finds in every frame.
+    """
     stage, events = Shelves([Zone("shelf", shelf=shopper.shelf)]), []
     wall = board("ABC")
     side = int(shopper.past.any(axis=0).argmax())
@@ -163,7 +168,8 @@ def watched(shopper, arm=False):
             ]
             cv2.line(picture, *ends, (60, 90, 200), 5)
         body = people(t, tuple(box.tolist()), first=9)
-        events += stage.update(frame(picture, t), body, Poses(t, body.ids, keypoints))
+        poses = Poses(t, body.ids, keypoints)
+        events += stage.update(frame(picture, t), body, poses, closeups=told)
     return of(events + stage.finish(), Reach)
 
 
@@ -193,6 +199,40 @@ def test_both_witnesses_of_one_hand_are_one_reach(shopper):
 def test_what_moves_beside_people_whose_joints_are_seen_is_no_hand(shopper):
     away = replace(shopper, past=shopper.past & False, keypoints=shopper.keypoints * 0.0)
     assert not watched(away, arm=True)
+
+
+def at_the_wall(seconds, told, boxes=((0.3, 0.3, 0.5, 1.0),)):
+    """Reaches before a bare wall; told(t) are the hands that a close look finds in each zone."""
+    stage, events = Shelves([zone()]), []
+    wall = board("ABC")
+    for i in range(round(seconds * FPS)):
+        t = i / FPS
+        bodies = people(t, *boxes)
+        poses = Poses(t, bodies.ids, np.ones((len(boxes), 17, 3)) * 0.9)
+        events += stage.update(frame(wall, t), bodies, poses, closeups=Closeups(t, told(t)))
+    return of(events + stage.finish(), Reach)
+
+
+def sure_from(start, end, track=1, name="shelf"):
+    point = (FACINGS["A"], 0.6)
+    return lambda t: {name: (Hand(track, point, 0.95),) if start <= t <= end else ()}
+
+
+def test_a_hand_that_a_close_look_tells_is_a_reach_of_its_body_at_its_facing():
+    (reach,) = at_the_wall(10, sure_from(5, 8))
+    assert (reach.zone, reach.facing, reach.track) == ("shelf", "A", 1)
+    assert (reach.start_s, reach.end_s) == pytest.approx((5, 8))
+    assert reach.evidence is Evidence.WRIST
+
+
+def test_hands_at_another_shelf_and_of_nobody_here_are_no_reach_at_this_one():
+    assert at_the_wall(10, sure_from(5, 8, name="other")) == []
+    assert at_the_wall(10, sure_from(5, 8, track=5)) == []
+
+
+def test_where_somebody_looks_closely_joints_tell_of_no_hands(shopper):
+    assert watched(shopper)
+    assert watched(shopper, told=Closeups(0.0, {"shelf": ()})) == []
 
 
 def test_a_reach_is_cut_off_by_the_end_of_observation():

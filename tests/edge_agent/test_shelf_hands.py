@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_agent.observations import Poses, Tracks
+from edge_agent.observations import Hand, Poses, Tracks
 from edge_agent.shelf.hands import LOOKS, Hands, network, with_past
-from edge_agent.shelf.standing import ARM, BODY, standings
+from edge_agent.shelf.standing import ARM, BODY, HAND, standings
 from models.scene.arms import Arms, arms
 
 # Neither is among those that the network was fitted on.
@@ -32,10 +32,20 @@ def said(seen: Arms) -> set[tuple[float, int, int]]:
     """Time, person and side of all hands that are told to be past the plane."""
     hands = Hands(seen.shelf, seen.aspect)
     return {
-        (t, hand.track, hand.side)
+        (t, hand.track, side_of(seen, t, hand))
         for t in np.unique(seen.t).tolist()
         for hand in hands.update(*at(seen, t))
     }
+
+
+def side_of(seen: Arms, t: float, hand: Hand) -> int:
+    """Whether it is the left (0) or the right (1): the one whose palm is where it was told."""
+    (row,) = ((seen.t == t) & (seen.person == hand.track)).nonzero()[0]
+    elbows, wrists = seen.keypoints[row, 7:9, :2], seen.keypoints[row, 9:11, :2]
+    palms = wrists + HAND * (wrists - elbows)
+    away = np.hypot(*(palms - hand.point).T)
+    assert away.min() < 1e-6
+    return int(away.argmin())
 
 
 def so(seen: Arms) -> set[tuple[float, int, int]]:

@@ -16,7 +16,7 @@ from tiny_models import entry, write_onnx
 from edge_agent.config import RuntimeConfig, Tflite
 from edge_agent.config.device import load_device
 from edge_agent.errors import InputError
-from edge_agent.manifest import Task
+from edge_agent.manifest import Task, load
 from models.bench import command, inputs, measure, worker
 from models.bench.trial import Family, Trial
 from models.evaluate.matching import Found
@@ -205,6 +205,21 @@ def test_with_no_model_here_the_command_says_what_to_pull(tmp_path, monkeypatch)
     monkeypatch.setenv("SHELFLIGHT_MODELS", str(tmp_path))
     with pytest.raises(InputError, match=r"nothing to measure:\n.*models pull yolox-nano"):
         run("--models", "yolox-nano")
+
+
+def test_a_close_look_is_not_measured():
+    with pytest.raises(InputError, match="shelflight-reach is not measured"):
+        run("--models", "shelflight-reach")
+
+
+def test_what_is_measured_unless_said_otherwise_finds_people_or_joints(tmp_path):
+    args = argparse.Namespace(models=None, site=None)
+    names = command._names(args, load())
+    assert {"shelflight-nano", "movenet-lightning-int8"} <= set(names)
+    assert "shelflight-reach" not in names
+    args.site = tmp_path / "site.yaml"
+    args.site.write_text("unit: {id: a}\nzones: [{name: z}]\n")
+    assert command._names(args, load()) == ["shelflight-nano"]
 
 
 @pytest.mark.parametrize("words", [("--count", 0), ("--rounds", 0), ("--keep", 2)])

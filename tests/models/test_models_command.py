@@ -24,8 +24,10 @@ def test_list_shows_every_model_and_that_none_is_here(capsys):
     out = capsys.readouterr().out
     for entry in load().entries:
         assert entry.name in out
-    assert out.count("missing") == len(load().entries) - 1
-    assert out.count("built in") == 1
+    built_in = sum(entry.built_in for entry in load().entries)
+    assert built_in == 2
+    assert out.count("missing") == len(load().entries) - built_in
+    assert out.count("built in") == built_in
 
 
 def test_list_as_json_tells_what_is_here_missing_and_wrong(folder, capsys, data):
@@ -38,7 +40,7 @@ def test_list_as_json_tells_what_is_here_missing_and_wrong(folder, capsys, data)
     assert states["yolox-nano"] == "here"
     assert states["movenet-lightning-int8"] == "wrong hash"
     assert listed["directory"] == str(folder)
-    assert {model["task"] for model in listed["models"]} == {"detect", "pose", "both"}
+    assert {model["task"] for model in listed["models"]} == {"detect", "pose", "both", "reach"}
 
 
 def test_pull_from_a_mirror_takes_several_and_says_so_once_more(folder, capsys, data):
