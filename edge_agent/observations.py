@@ -193,6 +193,7 @@ class Reach:
         evidence: the skeleton, what moved past the plane, or both.
         censored: which ends were cut off.
         track: whose hand it was; None = nobody whose body was in view.
+        confidence: that it was one, 0..1.
     """
 
     zone: str
@@ -202,6 +203,7 @@ class Reach:
     evidence: Evidence
     censored: Censored = Censored.NONE
     track: int | None = None
+    confidence: float = 0.5
 
 
 class Move(Enum):

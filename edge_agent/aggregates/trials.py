@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_agent.certainty import Kind
-from edge_agent.observations import Evidence, Handling, Move, Reach
+from edge_agent.observations import Handling, Move, Reach
 
-# Two witnesses are surer than one, and a skeleton than what moves.
-_SURE = {Evidence.BOTH: 1.0, Evidence.WRIST: 0.5, Evidence.INTRUSION: 0.0}
 MOVES = {Kind.PICKS: Move.PICK, Kind.PUT_BACKS: Move.PUT_BACK}
 
 
@@ -30,6 +28,6 @@ class Trials:
 def trials(kind: Kind, reaches: Sequence[Reach], handlings: Sequence[Handling]) -> Trials:
     """The trials of one kind among all that was told at a zone."""
     if kind is Kind.REACHES:
-        return Trials(tuple(_SURE[reach.evidence] for reach in reaches), len(reaches))
+        return Trials(tuple(reach.confidence for reach in reaches), len(reaches))
     told = [one.confidence for one in handlings if one.move is MOVES[kind]]
     return Trials(tuple(told), max(0, len(reaches) - len(handlings)))

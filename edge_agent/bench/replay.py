@@ -159,6 +159,7 @@ def as_event(event: Visit | Reach | Handling | Stock) -> dict[str, object]:
             "start_s": round(event.start_s, 3),
             "end_s": round(event.end_s, 3),
             "evidence": event.evidence.value,
+            "confidence": round(event.confidence, 3),
             "censored": event.censored.value,
         }
     name = event.move.value if isinstance(event, Handling) else "stock"

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from edge_agent.observations import Hand
 
 # The chance from which a person's hand is past the plane, and below which it is not any more.
-# Chosen on rendered shops, with what `reaches` asks of a whole stay: low, for a stay is judged by its
-# surest look, and how long it was by all of them.
-_PAST, _BACK = 0.15, 0.08
+# Chosen on rendered shops, with what `reaches` asks of a whole stay: low, for a stay is judged by
+# its surest look, and how long it was by all of them.
+_PAST, _BACK = 0.25, 0.12
 
 
 class Looks:

@@ -330,7 +330,7 @@ def test_before_anything_was_seen_there_is_nothing_to_cut():
 
 def test_estimates_lie_about_what_is_told_and_widen_with_what_may_be_missed():
     pick = Handling(Move.PICK, "table", "A", 30, 1.0)
-    reach = Reach("table", "A", 30, 31, Evidence.BOTH)
+    reach = Reach("table", "A", 30, 31, Evidence.BOTH, confidence=1.0)
     once = told(events=[reach, pick]).estimates
     assert once.picks == of_events(Kind.PICKS, [1.0], 0)
     assert once.put_backs == Estimate(0, 0, 0)

@@ -141,6 +141,16 @@ def test_a_hand_of_nobody_is_believed_without_a_look():
     assert len(follow(frames, looked=True)) == len(follow(frames)) == 1
 
 
+def test_a_surer_reach_says_so():
+    sure, unsure = (looked_at(12, chance)[0].confidence for chance in (0.97, 0.6))
+    assert 0.4 < unsure < sure <= 1
+    both, moved = (
+        follow([[], [], *[[hand(0.3, evidence=evidence)]] * 8, *[[]] * 8])[0].confidence
+        for evidence in (Evidence.BOTH, Evidence.INTRUSION)
+    )
+    assert 0 < moved < both < 1
+
+
 def test_a_stay_is_looked_at_if_anybody_looked_while_it_lasted():
     reaches = Reaches("shelf", 16 / 9)
     unsure = hand(0.3, evidence=WRIST, track=1, chance=0.1)

@@ -28,15 +28,15 @@ def shops(count, known=HONEST, scatter=0.0, seed=0):
 
 
 def test_what_is_told_of_each_kind_is_held_against_the_truth():
-    reach = Reach("shelf", "A", 1.0, 2.0, Evidence.BOTH)
-    other = Reach("shelf", "B", 11.0, 12.0, Evidence.INTRUSION)
+    reach = Reach("shelf", "A", 1.0, 2.0, Evidence.BOTH, confidence=0.9)
+    other = Reach("shelf", "B", 11.0, 12.0, Evidence.INTRUSION, confidence=0.2)
     pick = Handling(Move.PICK, "shelf", "A", 1.8, 0.9)
     truth = {
         "reaches": [{"zone": "shelf", "start_s": 1.1, "end_s": 2.0}],
         "events": [{"event": "pick", "zone": "shelf", "facing": "A", "t_s": 1.5}] * 2,
     }
     found = told([reach, other, pick], truth)
-    assert found[Kind.REACHES] == Told(1, (1.0, 0.0), (True, False), 2)
+    assert found[Kind.REACHES] == Told(1, (0.9, 0.2), (True, False), 2)
     assert found[Kind.PICKS] == Told(2, (0.9,), (True,), 1)
     assert found[Kind.PUT_BACKS] == Told(0, (), (), 1)
     assert told([reach], {}) == {}
