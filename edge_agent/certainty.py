@@ -45,12 +45,12 @@ class Calibration:
         return self.doubtful + (self.sure - self.doubtful) * min(max(confidence, 0.0), 1.0)
 
 
-# Measured with the built-in model on 41 rendered shops (7101 to 7107, 7201 to 7208, 9001 to 9026):
+# Measured with the built-in models on 41 rendered shops (7101 to 7107, 7201 to 7208, 9001 to 9026):
 # models evaluate accuracy --calibrate.
 CALIBRATION = {
-    Kind.REACHES: Calibration(doubtful=0.37, sure=0.53, missed=0.38, dispersion=3.2),
-    Kind.PICKS: Calibration(doubtful=0.00, sure=0.48, missed=0.14, dispersion=1.2),
-    Kind.PUT_BACKS: Calibration(doubtful=0.00, sure=0.68, missed=0.13, dispersion=1.7),
+    Kind.REACHES: Calibration(doubtful=0.00, sure=1.00, missed=0.24, dispersion=1.5),
+    Kind.PICKS: Calibration(doubtful=0.00, sure=0.46, missed=0.15, dispersion=1.1),
+    Kind.PUT_BACKS: Calibration(doubtful=0.00, sure=0.43, missed=0.15, dispersion=1.2),
 }
 
 
