@@ -93,7 +93,9 @@ def _visits(said: list[Visit], truth: dict[str, Any]) -> Tally:
     if "visits" not in truth:
         return Tally()
     true = truth["visits"]
-    whole = [one["dwell_s"] for one in true if one.get("censored", "none") == "none"]
+    whole = [
+        one["leave_s"] - one["enter_s"] for one in true if one.get("censored", "none") == "none"
+    ]
     mine = [one.dwell_s for one in said if one.censored is Censored.NONE]
     return Tally(
         visits=len(true),

@@ -52,8 +52,8 @@ def test_as_many_pairs_as_there_can_be_are_made():
 def test_visits_are_counted_and_whole_ones_timed():
     truth = {
         "visits": [
-            {"dwell_s": 10, "censored": "none"},
-            {"dwell_s": 50, "censored": "left"},
+            {"enter_s": 2, "leave_s": 12, "censored": "none"},
+            {"enter_s": 0, "leave_s": 50, "censored": "left"},
         ]
     }
     said = [Visit("shelf", 0, 12), Visit("shelf", 5, 6, censored=Censored.RIGHT)]
