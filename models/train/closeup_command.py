@@ -47,6 +47,8 @@ def main(args: argparse.Namespace) -> int:
         ) from error
     given = {name: getattr(args, name) for name in ("shops", "looks")}
     recipe = replace(Recipe(), **{name: n for name, n in given.items() if n is not None})
+    if recipe.shops < 1:
+        raise InputError(f"--shops is {recipe.shops}; 1 or more is allowed")
     if not 1 <= args.workers <= recipe.shops:
         raise InputError(f"--workers is {args.workers}; 1 to {recipe.shops}, the shops, is allowed")
     if recipe.looks < recipe.batch:

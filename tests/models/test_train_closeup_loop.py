@@ -206,8 +206,16 @@ def test_the_command_writes_a_model_that_a_unit_runs(tmp_path, hasty, capsys):
     assert not list(tmp_path.rglob("*.part"))
 
 
-@pytest.mark.parametrize("option", ["--workers", "--shops", "--looks"])
-def test_less_than_one_of_anything_is_refused(option, tmp_path, capsys):
-    assert main(["train-closeup", "--out", str(tmp_path / "out"), option, "0"]) == 2
-    assert "--workers, --shops and --looks are 1 at least" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--workers", "0"], "--workers is 0; 1 to 1400, the shops, is allowed"),
+        (["--shops", "1", "--workers", "2"], "--workers is 2; 1 to 1, the shops, is allowed"),
+        (["--shops", "0"], "--shops is 0; 1 or more is allowed"),
+        (["--looks", "127"], "--looks is 127; 128, one batch, is the least"),
+    ],
+)
+def test_a_training_that_could_not_begin_is_refused(options, told, tmp_path, capsys):
+    assert main(["train-closeup", "--out", str(tmp_path / "out"), *options]) == 2
+    assert told in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
