@@ -20,7 +20,7 @@ from edge_agent.errors import InputError
 from models.scene.workers import lean
 from models.train.closeup_network import CloseupNetwork
 from models.train.closeups import Example, examples, read_shop, write_shop
-from models.train.loop import rate_at
+from models.train.loop import follow, rate_at
 
 _DECAY, _CLIP, _EMA = 1e-2, 5.0, 0.998
 # Looks that are mixed before they are handed out: those of one shop look alike.
@@ -118,7 +118,7 @@ def _work(
         _agree(weights, workers)
         torch.nn.utils.clip_grad_norm_(weights, _CLIP)
         optimizer.step()
-        _follow(average, network, min(_EMA, (step + 1) / (step + 20)))
+        follow(average, network, min(_EMA, (step + 1) / (step + 20)))
         report("steps", step + 1, steps)
     distributed.destroy_process_group()
     return average.eval()
@@ -134,15 +134,6 @@ def _agree(weights: list[torch.nn.Parameter], workers: int) -> None:
         assert one.grad is not None
         one.grad.copy_(together[start : start + one.numel()].view_as(one))
         start += one.numel()
-
-
-@torch.no_grad()
-def _follow(average: CloseupNetwork, network: CloseupNetwork, share: float) -> None:
-    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - share)
-        else:
-            kept.copy_(new)
 
 
 def loss(maps: Tensor, whole: Tensor, palms: Tensor, past: Tensor, depth: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from models.train.examples import INPUT, SMALL, Store, batch
@@ -89,7 +89,7 @@ def train(
             total.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
             optimizer.step()
-            _follow(average, network, min(_EMA, done / (done + 50)))
+            follow(average, network, min(_EMA, done / (done + 50)))
             for name, part in {"loss": float(total.detach()), **parts}.items():
                 sums[name] = sums.get(name, 0.0) + part
             report(epoch, step, sums["loss"] / (step + 1))
@@ -120,7 +120,7 @@ def _groups(network: Network, decay: float) -> list[dict[str, Any]]:
 
 
 @torch.no_grad()
-def _follow(average: Network, network: Network, share: float) -> None:
+def follow(average: nn.Module, network: nn.Module, share: float) -> None:
     """Move the averaged weights toward the present ones."""
     for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if kept.is_floating_point():
