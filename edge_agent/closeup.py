@@ -35,7 +35,7 @@ _SIDE, _ABOVE = 0.95, 0.17
 # What lies outside the frame.
 _GREY = 110
 # Whose square shows less of the shelf than this is not near it; smaller squares show no hand.
-_LEAST_SHELF, _LEAST_PX = 0.01, 24
+_LEAST_SHELF, LEAST_PX = 0.01, 24
 # Corners are drawn in sixteenths of a pixel.
 _SHIFT = 4
 # Two hands of one person are no nearer than so many cells, and there are two at most.
@@ -157,7 +157,7 @@ class Closeup:
         size = (frame.width, frame.height)
         for identity, box in zip(tracks.ids.tolist(), tracks.boxes, strict=True):
             square = Square.around(box, size)
-            if square.side < _LEAST_PX:
+            if square.side < LEAST_PX:
                 continue
             for place in self._places:
                 shelf = square.drawn(place.shelf * size)

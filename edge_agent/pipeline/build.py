@@ -53,8 +53,10 @@ def _reach(site: Site, manifest: Manifest) -> str | None:
     if named.reach is not None:
         return named.reach
     # It has learnt from the boxes and the pictures that the built-in detector has learnt from.
-    beside = named.detector in (None, manifest.built_in.name) and manifest.built_in_reach
-    return beside.name if beside else None
+    beside = manifest.built_in_reach
+    if beside is None or named.detector not in (None, manifest.built_in.name):
+        return None
+    return beside.name
 
 
 def build_pipeline(

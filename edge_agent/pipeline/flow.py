@@ -26,9 +26,9 @@ USUAL_ASPECT = 16 / 9
 Lap = Callable[[str], None]
 """Told the name of each stage when it is done; what a bench measures with."""
 
-# Where in a frame's life each lap ends, in order; `pose` takes in all people near a shelf and
-# the close look at their hands. A frame
-# on which the detector does not run has only the first and the last three.
+# Where in a frame's life each lap ends, in order; `pose` takes in all people near a shelf and the
+# close look at their hands. A frame on which the detector does not run has only the first and the
+# last three.
 STAGES = ("gate", "prepare", "detect", "decode", "track", "pose", "shelf", "zones", "aggregates")
 
 

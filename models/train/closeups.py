@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.closeup import INPUT, Square, corners_of, near
+from edge_agent.closeup import INPUT, LEAST_PX, Square, corners_of, near
 from edge_agent.observations import Floats, Keypoint
 from models.scene.reaching import Moment, Shelves, moments
 from models.train.examples import recoloured
@@ -29,7 +30,7 @@ _LEFT_OVER = np.array([0.3, 0.12])
 _CORE = [Keypoint.NOSE, *Keypoint.TRUNK]
 # The square itself is off by so much of its side, and its size by such a factor (logarithm).
 _OFF, _RESIZED = 0.02, 0.06
-_LEAST_BOX, _LEAST_PX = 0.02, 24
+_LEAST_BOX = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +92,7 @@ def read_shop(path: Path) -> tuple[Shelves, Iterator[Moment]]:
     return known, _unpacked(kept)
 
 
-def _unpacked(kept: dict[str, NDArray[np.generic]]) -> Iterator[Moment]:
+def _unpacked(kept: dict[str, NDArray[Any]]) -> Iterator[Moment]:
     ends, rows = kept["ends"].tolist(), np.cumsum([0, *kept.get("people", np.empty(0))])
     for (start, end), (first, last) in zip(
         pairwise(ends), pairwise(rows.astype(int).tolist()), strict=True
@@ -99,7 +100,7 @@ def _unpacked(kept: dict[str, NDArray[np.generic]]) -> Iterator[Moment]:
         image = cv2.imdecode(np.asarray(kept["pictures"][start:end], np.uint8), cv2.IMREAD_COLOR)
         assert image is not None, "it was packed here"
         columns = {name: kept[name][first:last] for name in _COLUMNS}
-        yield Moment(np.asarray(image, np.uint8), **columns)  # type: ignore[arg-type]
+        yield Moment(np.asarray(image, np.uint8), **columns)
 
 
 def examples(known: Shelves, some: Iterator[Moment], rng: Rng) -> Iterator[Example]:
@@ -110,7 +111,7 @@ def examples(known: Shelves, some: Iterator[Moment], rng: Rng) -> Iterator[Examp
             for zone, (shelf, floor) in enumerate(zip(known.shelves, known.floors, strict=True)):
                 box = _boxed(moment, row, rng)
                 square = _moved(Square.around(box, size), rng)
-                if (box[2:] - box[:2]).min() < _LEAST_BOX or square.side < _LEAST_PX:
+                if (box[2:] - box[:2]).min() < _LEAST_BOX or square.side < LEAST_PX:
                     continue
                 drawn = [square.drawn(one * size) for one in (shelf, floor, corners_of(box))]
                 if not near(drawn[0]):
