@@ -13,7 +13,7 @@ ifdef MODELS
 export SHELFLIGHT_MODELS := $(abspath $(MODELS))
 endif
 
-.PHONY: help setup run test check fmt replay update-golden accuracy bench lock
+.PHONY: help setup run test check fmt replay update-golden accuracy prove bench lock
 .DEFAULT_GOAL := help
 
 help: ## list what there is
@@ -58,6 +58,10 @@ accuracy: setup .venv-rivals/supervision/.installed ## 100 rendered shops (SEEDS
 		--floors tests/accuracy.txt --picture accuracy.png
 	$(BIN)/python -m models evaluate robustness --workers $(or $(WORKERS),2) --picture robustness.png
 	$(BIN)/python -m models evaluate dwell-tracking --workers $(or $(WORKERS),2) --picture dwell-tracking.png
+
+prove: setup ## the two promises as checks, into docs/proof.md; PARTS=time,link SHORT=1 BREAK=chain
+	@$(BIN)/python -m tests.prove $(if $(PARTS),--parts $(PARTS)) $(if $(SHORT),--short) \
+		$(if $(BREAK),--break $(BREAK),$(if $(PARTS)$(SHORT),,--write docs/proof.md))
 
 bench: setup $(RIVALS) ## sizes, overhead and the tracker beside its rivals; SHELFLIGHT_DATA=folder
 	$(BIN)/python -m edge_agent footprint

@@ -1,0 +1,67 @@
+"""Copies that are broken on purpose: a check that cannot fail proves nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """One change of the code.
+
+    Args:
+        file: of the tree.
+        old, new: what stands there once, and what a broken copy has in its place.
+        parts: those that must see it.
+    """
+
+    file: str
+    old: str
+    new: str
+    parts: tuple[str, ...]
+
+
+BREAKS: dict[str, Break] = {}
+
+
+def run(name: str, parts: Sequence[str]) -> int:
+    """Prove a broken copy in the short form; its own exit code, and what it prints."""
+    broken = BREAKS[name]
+    wanted = [part for part in parts if part in broken.parts]
+    with tempfile.TemporaryDirectory(prefix=f"broken-{name}-") as folder:
+        copy = Path(folder)
+        _copy(copy)
+        _break(copy / broken.file, broken)
+        print(f"a copy with {broken.file} broken ({name}):", file=sys.stderr, flush=True)
+        words = ("-m", "tests.prove", "--short", "--parts", ",".join(wanted))
+        # The copy first, before what is installed.
+        environment = {**os.environ, "PYTHONPATH": str(copy)}
+        return subprocess.run((sys.executable, *words), cwd=copy, env=environment).returncode
+
+
+def _copy(to: Path) -> None:
+    """What git knows of, as it is now."""
+    listed = subprocess.run(
+        ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"),
+        cwd=ROOT, check=True, capture_output=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        source = ROOT / name
+        if source.is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            (to / name).write_bytes(source.read_bytes())
+
+
+def _break(path: Path, broken: Break) -> None:
+    text = path.read_text(encoding="utf-8")
+    if text.count(broken.old) != 1:
+        raise SystemExit(f"{path.name}: the line that is to be broken stands there no more")
+    path.write_text(text.replace(broken.old, broken.new), encoding="utf-8")
