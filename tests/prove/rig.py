@@ -46,7 +46,8 @@ class Rig:
     """The processes of one unit, its broker and its sink.
 
     Args:
-        folder: exists; the unit's state lies in ``unit``, the sink's in ``sink``.
+        folder: exists; the unit's state lies in ``unit``, the sink's in ``sink``, what vision told
+            of in ``records``.
         plan: what the unit is told.
         runner: words before ``-m MODULE`` words of each service, the interpreter first.
         environment: added to that of each service.
@@ -62,7 +63,8 @@ class Rig:
         self.folder = folder
         self.state, self.run = folder / "unit", folder / "run"
         self.store, self.sessions = folder / "sink", folder / "broker"
-        for made in (self.state, self.run, self.store, self.sessions):
+        self.told = folder / "records"
+        for made in (self.state, self.run, self.store, self.sessions, self.told):
             made.mkdir(exist_ok=True)
         self.port = free_port()
         self.children: dict[str, subprocess.Popen[bytes]] = {}
@@ -105,13 +107,13 @@ class Rig:
     def start_vision(self) -> Path:
         """Vision with a records file of its own, which is returned."""
         self._starts += 1
-        path = self.folder / f"records-{self._starts}.jsonl"
+        path = self.told / f"{self._starts}.jsonl"
         self.start_service("vision", "--records", str(path))
         return path
 
     def records(self) -> list[bytes]:
         """The rows that all starts of vision told of: whole lines only."""
-        paths = [self.folder / f"records-{i + 1}.jsonl" for i in range(self._starts)]
+        paths = [self.told / f"{i + 1}.jsonl" for i in range(self._starts)]
         return [line for path in paths for line in whole_lines(path)]
 
     def lives(self, name: str) -> bool:
