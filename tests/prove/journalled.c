@@ -6,6 +6,7 @@
  *
  * A change is noted after it was made and before the call returns, so that nobody can have acted
  * on it earlier. A sync is noted twice: only what was noted before it began is durable after it.
+ * Who kills a service locks the journal meanwhile (flock), or a change might lack its note.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -81,20 +83,30 @@ static int is_folder(int fd) {
     return !fstat(fd, &found) && S_ISDIR(found.st_mode);
 }
 
+static void hold(int mine) {
+    if (mine) while (flock(journal, LOCK_SH) && errno == EINTR);
+}
+
+static void let_go(int mine) {
+    int before = errno;
+    if (mine) flock(journal, LOCK_UN);
+    errno = before;
+}
+
 static int watches(int fd) { return fd >= 0 && fd < FDS && watched[fd]; }
 
 static int opened(const char *path, int flags, mode_t mode) {
     int mine = below(path);
     int was_there = mine && !syscall(SYS_faccessat, AT_FDCWD, path, F_OK);
+    hold(mine);
     int fd = syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-    if (fd < 0 || fd >= FDS) {
-        if (mine && fd >= 0) abort();
-        return fd;
-    }
-    watched[fd] = mine;
-    if (mine && is_folder(fd)) note('D', inode_of(fd), 0, path, strlen(path), NULL, 0);
-    else if (mine && !was_there) note('C', inode_of(fd), 0, path, strlen(path), NULL, 0);
-    else if (mine && (flags & O_TRUNC)) note('T', inode_of(fd), 0, NULL, 0, NULL, 0);
+    if (mine && fd >= FDS) abort();
+    if (fd >= 0 && fd < FDS) watched[fd] = mine;
+    if (!watches(fd)) ;
+    else if (is_folder(fd)) note('D', inode_of(fd), 0, path, strlen(path), NULL, 0);
+    else if (!was_there) note('C', inode_of(fd), 0, path, strlen(path), NULL, 0);
+    else if (flags & O_TRUNC) note('T', inode_of(fd), 0, NULL, 0, NULL, 0);
+    let_go(mine);
     return fd;
 }
 
@@ -117,17 +129,23 @@ int close(int fd) {
 
 ssize_t write(int fd, const void *data, size_t length) {
     REAL(ssize_t, "write", (int, const void *, size_t));
+    int mine = watches(fd);
+    hold(mine);
     ssize_t done = real(fd, data, length);
-    if (done > 0 && watches(fd))
+    if (mine && done > 0)
         note('W', inode_of(fd), lseek(fd, 0, SEEK_CUR) - done, NULL, 0, data, done);
+    let_go(mine);
     return done;
 }
 
 #define PWRITES(name) \
     ssize_t name(int fd, const void *data, size_t length, off_t offset) { \
         REAL(ssize_t, #name, (int, const void *, size_t, off_t)); \
+        int mine = watches(fd); \
+        hold(mine); \
         ssize_t done = real(fd, data, length, offset); \
-        if (done > 0 && watches(fd)) note('W', inode_of(fd), offset, NULL, 0, data, done); \
+        if (mine && done > 0) note('W', inode_of(fd), offset, NULL, 0, data, done); \
+        let_go(mine); \
         return done; \
     }
 PWRITES(pwrite)
@@ -136,8 +154,11 @@ PWRITES(pwrite64)
 #define TRUNCATES(name) \
     int name(int fd, off_t length) { \
         REAL(int, #name, (int, off_t)); \
+        int mine = watches(fd); \
+        hold(mine); \
         int failed = real(fd, length); \
-        if (!failed && watches(fd)) note('T', inode_of(fd), length, NULL, 0, NULL, 0); \
+        if (mine && !failed) note('T', inode_of(fd), length, NULL, 0, NULL, 0); \
+        let_go(mine); \
         return failed; \
     }
 TRUNCATES(ftruncate)
@@ -157,19 +178,25 @@ SYNCS(fdatasync)
 
 int rename(const char *from, const char *to) {
     REAL(int, "rename", (const char *, const char *));
+    int mine = below(from);
+    hold(mine);
     int failed = real(from, to);
-    if (!failed && (below(from) || below(to))) {
+    if (mine && !failed) {
         char both[2 * PATH_MAX];
         int length = snprintf(both, sizeof both, "%s\n%s", from, to);
         note('R', 0, 0, both, length, NULL, 0);
     }
+    let_go(mine);
     return failed;
 }
 
 int unlink(const char *path) {
     REAL(int, "unlink", (const char *));
+    int mine = below(path);
+    hold(mine);
     int failed = real(path);
-    if (!failed && below(path)) note('U', 0, 0, path, strlen(path), NULL, 0);
+    if (mine && !failed) note('U', 0, 0, path, strlen(path), NULL, 0);
+    let_go(mine);
     return failed;
 }
 

@@ -85,7 +85,7 @@ def _shops(scale: Scale, folder: Path, drawn: int, count: int) -> list[Shop]:
         own = folder / f"shop-{number}"
         own.mkdir()
         with Rig(own, plan) as rig:
-            return _suffer(rig, shares[number], mean_s, Random(f"{drawn} {number}"))  # noqa: S311
+            return _suffer(rig, shares[number], mean_s, Random(f"{drawn} {number}"))
 
     with ThreadPoolExecutor(rigs) as pool:
         return list(pool.map(run, range(rigs)))
@@ -150,9 +150,9 @@ def _hear(port: int, rows: int) -> None:
     heard: set[bytes] = set()
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.on_message = lambda _client, _data, message: heard.add(bytes(message.payload))
-    client.on_connect = lambda *_: client.subscribe(topic("+", "+", "+", "counts"))
     until(lambda: _connected(client, port), "the broker listens")
     try:
+        client.subscribe(topic("+", "+", "+", "counts"))
         until(lambda: client.loop(0.05) or len(heard) >= rows, f"the broker took {rows} rows")
     finally:
         client.disconnect()

@@ -75,7 +75,7 @@ class Found:
 def prove(scale: Scale, folder: Path) -> Iterator[Row]:
     """Fifty cuts, 0 lost, 0 doubled; and a unit and a sink that do not sync are found out."""
     drawn = seed()
-    chance = Random(drawn)  # noqa: S311 - no secret
+    chance = Random(drawn)
     library = build_shim(folder)
     plan = Plan(record(folder / "walk.jsonl", 150.0, every=7, stay=3), FLOOR, 60, UPLINK)
     short = replace(plan, recording=record(folder / "short.jsonl", 8.0, every=7, stay=3))
@@ -89,7 +89,9 @@ def prove(scale: Scale, folder: Path) -> Iterator[Row]:
         yield _journalled([*takes, careless], takes)
         cuts = [*_cuts(takes, scale.of(CUTS, CUTS_SHORT), chance), *_certain(careless)]
         numbered = enumerate(cuts)
-        found = list(pool.map(lambda cut: _suffer(folder / f"cut-{cut[0]}", cut[1], short), numbered))
+        found = list(
+            pool.map(lambda cut: _suffer(folder / f"cut-{cut[0]}", cut[1], short), numbered)
+        )
     yield from _rows(cuts[:-2], found[:-2], drawn)
     yield _control(found[-2:])
 
@@ -130,7 +132,7 @@ def _suffer(folder: Path, cut: Cut, plan: Plan) -> Found:
 
 def _lay_out(folder: Path, cut: Cut) -> list[bytes]:
     """Write both disks as the cut leaves them; the rows that vision had told of by then."""
-    disk, chance = cut.take.disk(cut.at), Random(cut.draw)  # noqa: S311
+    disk, chance = cut.take.disk(cut.at), Random(cut.draw)
     sides = {Victim.UNIT: cut.take.state, Victim.SINK: cut.take.store}
     for victim, source in sides.items():
         fate = cut.fate if cut.victim in (victim, Victim.BOTH) else Fate.KEPT
@@ -151,9 +153,7 @@ def _purge(state: Path, promised: Sequence[Receipt]) -> None:
     reader = OutboxReader(state / "outbox.db")
     keys = [row.key for row in reader.rows_after(None, _MOST_ROWS)]
     done = [
-        key
-        for key in keys
-        if any(one.boot == key.boot and one.covers(key.seq) for one in promised)
+        key for key in keys if any(one.boot == key.boot and one.covers(key.seq) for one in promised)
     ]
     reader.forget(done)
     reader.close()

@@ -75,6 +75,4 @@ def _gaps(rows: Iterable[_Row]) -> tuple[str, ...]:
     boots: dict[str, set[int]] = defaultdict(set)
     for _, boot, seq in rows:
         boots[boot].add(seq)
-    return tuple(
-        boot for boot, seqs in boots.items() if seqs != set(range(1, len(seqs) + 1))
-    )
+    return tuple(boot for boot, seqs in boots.items() if seqs != set(range(1, len(seqs) + 1)))
