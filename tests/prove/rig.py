@@ -186,7 +186,8 @@ class Rig:
     def _broker_file(self) -> str:
         return (
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-            f"persistence_location {self.sessions}/\nuser root\n"
+            # Killed, it comes back with what it knew up to two seconds ago.
+            f"persistence_location {self.sessions}/\nautosave_interval 2\nuser root\n"
             "max_queued_messages 0\nmax_inflight_messages 1000\n"
         )
 

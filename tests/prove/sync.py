@@ -16,6 +16,7 @@ from edge_agent.records import Receipt
 from tests.edge_agent.walkers import FLOOR, record
 from tests.prove.chance import seed
 from tests.prove.disk import Fate
+from tests.prove.moments import MOST_ROWS, Moments, lay_out, lines, look
 from tests.prove.rig import Plan, Rig, RigError
 from tests.prove.row import Row, Scale
 from tests.prove.take import Take, build_shim, record_take
@@ -24,12 +25,13 @@ from tests.prove.verdict import Verdict, judge
 WORKERS = 3
 CUTS, CUTS_SHORT = 50, 6
 TAKES, TAKES_SHORT = 4, 1
+# Of each take, looked at without services.
+MOMENTS, MOMENTS_SHORT = 250, 80
 SOUND = (sys.executable, "-m")
 CARELESS = (sys.executable, "-m", "tests.prove.careless")
 # A quarter of max_unreceipted is purged at once: often enough to be cut in its middle.
 UPLINK = {"backoff_s": 1, "receipt_s": 2, "max_unreceipted": 100}
 DRAIN_S = 60.0
-_MOST_ROWS = 1_000_000
 
 
 class Victim(Enum):
@@ -93,7 +95,10 @@ def prove(scale: Scale, folder: Path) -> Iterator[Row]:
             pool.map(lambda cut: _suffer(folder / f"cut-{cut[0]}", cut[1], short), numbered)
         )
     yield from _rows(cuts[:-2], found[:-2], drawn)
-    yield _control(found[-2:])
+    moments = scale.of(MOMENTS, MOMENTS_SHORT)
+    looks = [look(folder / f"look-{i}", take, moments, chance) for i, take in enumerate(takes)]
+    yield _moments(sum(looks, Moments()), drawn)
+    yield _control(found[-2:], look(folder / "look-careless", careless, MOMENTS_SHORT, chance))
 
 
 def _cuts(takes: Sequence[Take], count: int, chance: Random) -> Iterator[Cut]:
@@ -121,7 +126,7 @@ def _suffer(folder: Path, cut: Cut, plan: Plan) -> Found:
     acknowledged = _lay_out(folder, cut)
     with Rig(folder, plan) as rig:
         if cut.victim is Victim.SINK:
-            _purge(rig.state, _promised(cut))
+            _purge(rig.state, cut.take.promised(cut.at))
         try:
             _run_out(rig)
             aside = ", ".join(path.name for path in rig.state.glob("*.damaged-*"))
@@ -136,22 +141,14 @@ def _lay_out(folder: Path, cut: Cut) -> list[bytes]:
     sides = {Victim.UNIT: cut.take.state, Victim.SINK: cut.take.store}
     for victim, source in sides.items():
         fate = cut.fate if cut.victim in (victim, Victim.BOTH) else Fate.KEPT
-        place = folder / source.name
-        place.mkdir()
-        for name, content in disk.files(source, fate, chance).items():
-            (place / name).write_bytes(content)
-    told = disk.files(cut.take.told, Fate.KEPT, chance)
-    return [line for content in told.values() for line in content.split(b"\n")[:-1]]
-
-
-def _promised(cut: Cut) -> list[Receipt]:
-    return [receipt for at, receipt in cut.take.receipts if at <= cut.at]
+        lay_out(folder / source.name, disk.files(source, fate, chance))
+    return lines(disk.files(cut.take.told, Fate.KEPT, chance))
 
 
 def _purge(state: Path, promised: Sequence[Receipt]) -> None:
     """As an uplink that lived on does with what the sink promised to hold."""
     reader = OutboxReader(state / "outbox.db")
-    keys = [row.key for row in reader.rows_after(None, _MOST_ROWS)]
+    keys = [row.key for row in reader.rows_after(None, MOST_ROWS)]
     done = [
         key for key in keys if any(one.boot == key.boot and one.covers(key.seq) for one in promised)
     ]
@@ -219,13 +216,29 @@ def _rows(cuts: Sequence[Cut], found: Sequence[Found], drawn: int) -> Iterator[R
     )
 
 
-def _control(found: Sequence[Found]) -> Row:
+def _moments(found: Moments, drawn: int) -> Row:
+    wrong = found.missing + found.unkept + found.damaged
+    return Row(
+        "power-moments",
+        "at any moment a committed row is on the unit's disk or the sink's, and a receipted one on "
+        "the sink's, also when both are cut",
+        "0 missing, 0 outboxes damaged",
+        f"{found.missing} missing, {found.unkept} receipted and missing of {found.rows} rows, "
+        f"{found.damaged} outboxes damaged at {found.looks} moments"
+        + (f"; PROVE_SEED={drawn} draws the same" if wrong else ""),
+        not wrong and found.rows > found.looks,
+    )
+
+
+def _control(found: Sequence[Found], looks: Moments) -> Row:
     unit, sink = (len(one.verdict.lost) for one in found)
     broken = "; ".join(one.broken for one in found if one.broken)
     return Row(
         "power-control",
         "the same cuts find what a unit and a sink lose whose SQLite does not sync",
         "some of each",
-        f"{unit} rows lost by the unit, {sink} by the sink" + (f"; {broken}" if broken else ""),
-        unit > 0 and sink > 0,
+        f"{unit} rows lost by the unit, {sink} by the sink; {looks.missing} missing and "
+        f"{looks.unkept} receipted and missing at {looks.looks} moments"
+        + (f"; {broken}" if broken else ""),
+        min(unit, sink, looks.missing, looks.unkept) > 0,
     )

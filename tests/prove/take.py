@@ -46,6 +46,10 @@ class Take:
         found = enumerate(map(_receipt, self.notes), start=1)
         return [(at, receipt) for at, receipt in found if receipt is not None]
 
+    def promised(self, at: int) -> list[Receipt]:
+        """The receipts that were out after so many notes."""
+        return [receipt for when, receipt in self.receipts if when <= at]
+
     def syncs(self, folder: Path) -> int:
         """How many syncs of that folder's files there were."""
         inodes = {
