@@ -238,6 +238,8 @@ class UplinkConfig:
         max_unreceipted: rows sent and not yet receipted by the sink; more wait.
         receipt_s: a row without a receipt for so long is sent again.
         backoff_s: the longest wait between two attempts to connect.
+        keepalive_s: a link that is silent for so long is asked whether it is there, and given up
+            when it stays silent for as long again; shorter where a router forgets idle links.
     """
 
     broker: Broker | None = None
@@ -249,6 +251,7 @@ class UplinkConfig:
     max_unreceipted: int = 500
     receipt_s: float = 30.0
     backoff_s: float = 60.0
+    keepalive_s: int = 30
 
 
 @dataclass(frozen=True, slots=True)
