@@ -53,7 +53,7 @@ class Account:
     Args:
         unit: whose.
         messages: how many are held.
-        broken: (boot, seq) of those whose predecessor is not held.
+        broken: (boot, seq) of those whose predecessor is not held, or that should say one.
         head: (boot, seq, digest) of the newest one held.
         verdict: of the unit's head; None = it has told none yet.
     """
@@ -132,14 +132,20 @@ def compare(db: sqlite3.Connection, unit: Unit, health: Any) -> Verdict | None:
 
 def _account(db: sqlite3.Connection, unit: Unit, health: Any) -> Account:
     held: set[bytes] = set()
-    links: list[tuple[str, int, bytes]] = []
+    links: list[tuple[str, int, bytes | None]] = []
     head = None
     for boot, seq, payload in db.execute(_PAYLOADS, (unit.tenant, unit.store, unit.unit)):
         text = digest(bytes(payload))
         held.add(bytes.fromhex(text))
         head = (boot, seq, text)
-        prev = orjson.loads(payload).get("prev")
-        if prev is not None:
-            links.append((boot, seq, bytes.fromhex(prev)))
-    broken = tuple((boot, seq) for boot, seq, prev in links if prev not in held)
+        message = orjson.loads(payload)
+        if "prev" in message:
+            prev = message["prev"]
+            links.append((boot, seq, None if prev is None else bytes.fromhex(prev)))
+    # Only the first row of an outbox follows none, and an outbox begins with a boot.
+    broken = tuple(
+        (boot, seq)
+        for boot, seq, prev in links
+        if (prev not in held if prev is not None else seq > 1)
+    )
     return Account(unit, len(held), broken, head, compare(db, unit, health))

@@ -52,6 +52,11 @@ class Entry:
         except RecordError as error:
             raise StorageDamaged(f"row {self.seq} of boot {self.boot}: {error}") from error
 
+    @property
+    def chained(self) -> bool:
+        """Whether it was made by a release that says what stands before a row."""
+        return b',"prev":' in self.payload
+
     def timed(self, by: Callable[[Window], Window]) -> Entry:
         """With windows that are timed otherwise."""
         counts = self.counts
@@ -109,12 +114,11 @@ def breaks(entries: Iterable[Entry], before: str | None) -> list[Entry]:
         entries: the ledger's, oldest first.
         before: digest of what was folded away before the first; None = nothing was.
     """
-    broken, chained = [], False
+    broken = []
     for row in entries:
         prev = row.counts.prev
-        # Without a link: the first of an outbox, or from before there was a chain.
-        if prev != before and (chained or prev is not None):
+        # Without any word of one before: made before there was a chain.
+        if prev != before and (prev is not None or row.chained):
             broken.append(row)
-        chained = chained or prev is not None
         before = digest(row.payload)
     return broken
