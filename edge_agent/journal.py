@@ -217,6 +217,7 @@ class Journal:
                 self._path, terms.unit, self.boot, terms.max_rows, terms.k, terms.published
             )
             self._outbox.holding = self._holding or bool(self._due)
+            self._outbox.keeping = self._records is not None
 
     def _catch_up(self) -> None:
         """Do what is due since the storage failed."""

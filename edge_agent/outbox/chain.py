@@ -6,7 +6,7 @@ where rows that have not left the unit change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from edge_agent.errors import RecordError, StorageDamaged
@@ -21,6 +21,10 @@ from edge_agent.records import (
     fold,
     relink,
 )
+
+# Rows that are merged at a time, for vision counts nothing meanwhile and the watchdog waits half a
+# minute: 20,000 rows of 3.7 kB, 4,096 of them merged, took 8 s of a shared x86 core.
+_HALVED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +81,37 @@ def linked(rows: Iterable[Entry]) -> Iterator[Entry]:
         yield replace(row, position=position, seq=seq, payload=payload)
 
 
-def halved(rows: Sequence[Entry]) -> tuple[list[Entry], int]:
-    """The older half of rows merged in pairs: the longer ago, the coarser.
+@dataclass(slots=True)
+class Halving:
+    """Merges the older half of rows in pairs: the longer ago, the coarser.
 
     Rows of two boots never become one. Where no two of the older half can, the next pair does.
 
-    Returns:
-        The rows, with the same sums, and how many windows went into an older row.
+    Args:
+        count: how many rows there are.
+
+    Attributes:
+        merged: windows that went into an older row.
     """
-    older = max(2, len(rows) // 2)
-    fewer: list[Entry] = []
-    merged, free = 0, False
-    for number, row in enumerate(rows):
-        both = _merged(fewer[-1], row) if free and (number < older or not merged) else None
-        if both is None:
-            fewer.append(row)
-        else:
-            fewer[-1] = both
-            merged += len(row.counts.windows)
-        free = both is None
-    return fewer, merged
+
+    count: int
+    merged: int = 0
+
+    def of(self, rows: Iterable[Entry]) -> Iterator[Entry]:
+        """The rows, oldest first, as fewer with the same sums."""
+        older = max(2, min(self.count // 2, _HALVED))
+        last: Entry | None = None
+        for number, row in enumerate(rows):
+            wanted = last is not None and (number < older or not self.merged)
+            both = _merged(last, row) if wanted and last is not None else None
+            if both is not None:
+                self.merged += len(row.counts.windows)
+                yield both
+            elif last is not None:
+                yield last
+            last = row if both is None else None
+        if last is not None:
+            yield last
 
 
 def _merged(first: Entry, second: Entry) -> Entry | None:

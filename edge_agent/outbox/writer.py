@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.errors import RecordError, StorageDamaged, StorageError
-from edge_agent.outbox.chain import Entry, halved, linked
+from edge_agent.outbox.chain import Entry, Halving, linked
 from edge_agent.outbox.database import (
     LAYOUT,
     STEPS,
@@ -34,6 +34,8 @@ from edge_agent.records import (
 )
 
 _PARTS = ("", "-wal", "-shm")
+# Rows in memory while many are written anew; a row is some kilobytes.
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Outbox:
         merged: windows that were merged with older ones for want of room since `open`.
         holding: whether new rows are held back, because their time may yet be corrected.
         carrying: zones of which fewer than k visits wait to be told.
+        keeping: whether ``stored`` holds all rows that a call wrote, or the newest alone.
         stored: rows that the last call wrote, new or changed, oldest first.
     """
 
@@ -87,6 +90,7 @@ class Outbox:
         self.merged = 0
         self.holding = False
         self.carrying: tuple[str, ...] = ()
+        self.keeping = False
         self.stored: list[Entry] = []
 
     @classmethod
@@ -157,8 +161,10 @@ class Outbox:
             StorageFull, StorageError, StorageDamaged: as for `append`.
         """
         with self._writing():
-            held = [row for row in self._rows_from(0) if row.stage is Stage.HELD]
-            self._rewrite(replace(row.timed(correction.of), stage=Stage.WAITING) for row in held)
+            self._rewrite(
+                replace(row.timed(correction.of), stage=Stage.WAITING)
+                for row in self._taken(self._first_held())
+            )
             self._carry(tuple(correction.of(window) for window in self._carried()))
         self.holding = False
 
@@ -196,6 +202,8 @@ class Outbox:
         return None if payload is None else digest(payload)
 
     def _store(self, row: Entry) -> None:
+        if not self.keeping:
+            self.stored.clear()
         self.stored.append(row)
         self._database.execute(
             "INSERT INTO rows (position, boot, seq, payload, stage) VALUES (?, ?, ?, ?, ?)",
@@ -204,42 +212,58 @@ class Outbox:
 
     def _make_room(self) -> int:
         """Merge the older half of what cannot have been published; how many windows that took."""
-        if count(self._database) <= self._max_rows:
+        waiting = count(self._database)
+        if waiting <= self._max_rows:
             return 0
         found = self._database.execute(
             "SELECT position FROM waiting ORDER BY position LIMIT 1 OFFSET ?",
             (self._published,),
         ).fetchone()
-        rows = [] if found is None else self._rows_from(found[0])
-        fewer, merged = halved(rows)
-        if merged:
-            self._rewrite(fewer)
-        return merged
+        halving = Halving(waiting - self._published)
+        if found is not None:
+            self._rewrite(halving.of(self._taken(found[0])))
+        return halving.merged
 
     def _rewrite(self, rows: Iterable[Entry]) -> None:
-        """Put rows in the place of all from the first one's position on, chained anew."""
-        chain = list(linked(rows))
-        if not chain:
-            return
-        self._database.execute("DELETE FROM rows WHERE position >= ?", (chain[0].position,))
-        self.stored = []
-        for row in chain:
+        """Put rows that were taken out back, numbered and chained anew."""
+        last = None
+        for row in linked(rows):
             self._store(row)
-        last = chain[-1]
-        self._database.execute(
-            "UPDATE writer SET base = ?, seq = ?, head = ?",
-            (last.position - last.seq, last.seq, digest(last.payload)),
-        )
+            last = row
+        if last is not None:
+            self._database.execute(
+                "UPDATE writer SET base = ?, seq = ?, head = ?",
+                (last.position - last.seq, last.seq, digest(last.payload)),
+            )
 
-    def _rows_from(self, position: int) -> list[Entry]:
-        found = self._database.execute(
-            "SELECT position, boot, seq, payload, stage FROM rows"
-            " WHERE position >= ? AND stage != ? ORDER BY position",
-            (position, Stage.LEFT),
-        )
-        return [
-            Entry(at, boot, seq, payload, Stage(stage)) for at, boot, seq, payload, stage in found
-        ]
+    def _taken(self, position: int) -> Iterator[Entry]:
+        """Take all rows from a position on out, a few at a time: there may be many.
+
+        What is put back meanwhile must lie before those that are still to be taken.
+        """
+        while True:
+            found = self._database.execute(
+                "SELECT position, boot, seq, payload, stage FROM rows WHERE position >= ?"
+                " ORDER BY position LIMIT ?",
+                (position, _AT_ONCE),
+            ).fetchall()
+            if not found:
+                return
+            after = found[-1][0] + 1
+            self._database.execute(
+                "DELETE FROM rows WHERE position >= ? AND position < ?", (position, after)
+            )
+            for at, boot, seq, payload, stage in found:
+                yield Entry(at, boot, seq, payload, Stage(stage))
+            position = after
+
+    def _first_held(self) -> int:
+        """Held rows are the newest ones; where none is, a place after all rows."""
+        (position,) = self._database.execute(
+            "SELECT coalesce(min(position), 9000000000000000000) FROM rows WHERE stage = ?",
+            (Stage.HELD,),
+        ).fetchone()
+        return int(position)
 
     def _newest(self) -> bytes | None:
         found = self._database.execute(
