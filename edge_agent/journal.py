@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edge_agent.errors import InputError, StorageDamaged, StorageError
-from edge_agent.outbox import Correction, Outbox, set_aside
+from edge_agent.outbox import Correction, Outbox, Wreck, set_aside
 from edge_agent.records import Trouble, Window, fold
 
 log = logging.getLogger("shelflight.journal")
@@ -208,7 +208,20 @@ class Journal:
             self.resets += 1
             self.boot = new_boot()
             log.error("%s; set aside as %s, counting goes on as boot %s", error, aside, self.boot)
+            self._adopt(aside)
             action()
+
+    def _adopt(self, aside: Path) -> None:
+        """Take over what can still be read of a damaged outbox; counting goes on without it too."""
+        try:
+            self._open()
+            assert self._outbox is not None
+            with Wreck(aside) as wreck:
+                rows = self._outbox.adopt(wreck)
+        except StorageError as error:
+            log.error("%s: nothing of it could be taken over: %s", aside, error)
+        else:
+            log.warning("%s: %d rows that the sink does not have are taken over", aside, rows)
 
     def _open(self) -> None:
         if self._outbox is None:

@@ -11,6 +11,7 @@ from edge_agent.outbox.chain import Entry
 from edge_agent.outbox.database import Stage
 from edge_agent.outbox.ledger import Checkpoint, Ledger, read_ledger
 from edge_agent.outbox.reader import Key, OutboxReader, Row
+from edge_agent.outbox.salvage import Wreck
 from edge_agent.outbox.writer import Correction, Outbox, set_aside
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "OutboxReader",
     "Row",
     "Stage",
+    "Wreck",
     "read_ledger",
     "set_aside",
 ]

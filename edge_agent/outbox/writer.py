@@ -20,6 +20,7 @@ from edge_agent.outbox.database import (
     identity,
     told,
 )
+from edge_agent.outbox.salvage import Wreck
 from edge_agent.records import (
     MAX_PAYLOAD_BYTES,
     Counts,
@@ -167,6 +168,30 @@ class Outbox:
             )
             self._carry(tuple(correction.of(window) for window in self._carried()))
         self.holding = False
+
+    def adopt(self, wreck: Wreck) -> int:
+        """Take over what a damaged outbox still holds, in one commit; this one is new and empty.
+
+        Returns:
+            How many rows those are.
+
+        Raises:
+            StorageFull, StorageError, StorageDamaged: as for `append`; nothing was taken over.
+        """
+        with self._writing():
+            last = None
+            for row in wreck.rows():
+                if last is None and (prev := row.counts.prev) is not None:
+                    _begin_chain(self._database, row, prev)
+                last = replace(row, position=1 if last is None else last.position + 1)
+                self._store(last)
+            if last is not None:
+                self._database.execute(
+                    "UPDATE writer SET base = ?, head = ?", (last.position, digest(last.payload))
+                )
+            self._carry(wreck.carried())
+            self.carrying = carrying(self._carried())
+        return 0 if last is None else last.position
 
     def let_go(self) -> None:
         """Let the held rows go as they are.
@@ -345,6 +370,16 @@ def _enter(database: sqlite3.Connection, boot: str) -> None:
         if before != boot:
             database.execute("UPDATE writer SET base = base + seq, seq = 0, boot = ?", (boot,))
             _let_go(database)
+
+
+def _begin_chain(database: sqlite3.Connection, first: Entry, prev: str) -> None:
+    """Note what the chain goes on from: messages that are in no file of this unit any more."""
+    windows = first.counts.windows
+    start = min(window.start for window in windows)
+    database.execute(
+        "INSERT INTO checkpoints VALUES (0, ?, ?, ?, 0, ?, ?)",
+        (first.boot, first.seq - 1, prev, start, start),
+    )
 
 
 def _let_go(database: sqlite3.Connection) -> None:
