@@ -111,6 +111,13 @@ class Rig:
         self.start_service("vision", "--records", str(path))
         return path
 
+    def start_run(self) -> Path:
+        """Both services as one command; the records file."""
+        path = self.told / "run.jsonl"
+        site = ("--site", str(self.folder / "site.yaml"), "--state", str(self.state))
+        self._serve("run", "edge_agent", "run", *site, "--records", str(path))
+        return path
+
     def records(self) -> list[bytes]:
         """The rows that all starts of vision told of: whole lines only."""
         paths = [self.told / f"{i + 1}.jsonl" for i in range(self._starts)]
