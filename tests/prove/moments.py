@@ -48,15 +48,16 @@ class Moments:
         )
 
 
-def look(folder: Path, take: Take, count: int, chance: Random) -> Moments:
+def look(folder: Path, take: Take, count: int, draw: int) -> Moments:
     """Cut the power of unit and sink at so many moments, what was not synced dropped or scattered.
 
     Args:
         folder: for the disks, one after the other; gone afterwards.
         take: the run.
         count: of moments, drawn without repetition, at most as many as the run has notes.
-        chance: draws them.
+        draw: seed of which they are and of what is kept by chance.
     """
+    chance = Random(draw)
     numbers = range(1, len(take.notes) + 1)
     drawn = sorted(chance.sample(numbers, min(count, len(numbers))))
     found, disk, notes, before = Moments(), Disk(), iter(take.notes), 0

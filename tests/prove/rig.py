@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,6 +21,7 @@ from typing import Any
 UNIT = "unit-1"
 ROOT = Path(__file__).resolve().parents[2]
 _TICK_S = 0.05
+_PORTS, _TRIES = (15_000, 32_000), 100
 
 
 class RigError(Exception):
@@ -210,10 +213,20 @@ class Rig:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nobody listens at.
+
+    Below those that the kernel gives to clients: while a broker is away, one of them must not come
+    to sit on its port.
+
+    Raises:
+        RigError: none was found.
+    """
+    for _ in range(_TRIES):
+        port = random.SystemRandom().randrange(*_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RigError(f"no free port of 127.0.0.1 in {_TRIES} tries")
 
 
 def mosquitto() -> str:
