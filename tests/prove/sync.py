@@ -92,8 +92,9 @@ def prove(scale: Scale, folder: Path) -> Iterator[Row]:
         suffered = [
             pool.submit(_suffer, folder / f"cut-{i}", cut, short) for i, cut in enumerate(cuts)
         ]
+        moments = [*[scale.of(MOMENTS, MOMENTS_SHORT)] * len(takes), MOMENTS_SHORT]
         looked = [
-            pool.submit(look, folder / f"look-{i}", take, scale.of(MOMENTS, MOMENTS_SHORT), drawn)
+            pool.submit(look, folder / f"look-{i}", take, moments[i], drawn)
             for i, take in enumerate((*takes, careless))
         ]
         found, looks = [one.result() for one in suffered], [one.result() for one in looked]
