@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -126,12 +127,25 @@ def _play(rig: Rig, journal: Path) -> None:
     _kill(rig, "uplink", journal)
     rig.start_service("uplink")
     rig.finish("vision", 60, ask=False)
+    until(lambda: _promised(journal), "the sink sends a receipt")
+
+
+@contextmanager
+def _still(journal: Path) -> Iterator[None]:
+    """Nobody is between a change and its note meanwhile."""
+    with journal.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _promised(journal: Path) -> bool:
+    with _still(journal):
+        return any(map(_receipt, read_journal(journal)))
 
 
 def _kill(rig: Rig, name: str, journal: Path) -> None:
     """Between two notes: a change that was made and not noted would be missing for ever."""
-    with journal.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with _still(journal):
         rig.kill(name)
 
 
