@@ -142,7 +142,7 @@ class Rig:
         if code is not None:
             raise RigError(f"{name} ended by itself with {code}: {self.last_words(name)}")
         child.send_signal(signal.SIGKILL)
-        child.wait(10)
+        child.wait(30)
 
     def finish(self, name: str, within_s: float, ask: bool = True) -> None:
         """Ask a process to end, or wait until it ends by itself.
