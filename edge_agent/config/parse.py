@@ -67,7 +67,16 @@ def read_yaml(path: Path) -> Any:
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - it derives from SafeLoader
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
+        raise ConfigError(str(path), [f"is not YAML: {_problem(error)}"]) from None
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong and where, without the line itself: it may hold what belongs in no log."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    mark = error.problem_mark
+    said = ": ".join(part for part in (error.context, error.problem) if part)
+    return f"{said} (line {mark.line + 1}, column {mark.column + 1})"
 
 
 def parse_site(values: Any, source: str, base: Path) -> Site:

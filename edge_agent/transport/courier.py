@@ -74,6 +74,9 @@ class Courier:
         self._delivery = Delivery(config.max_inflight, config.max_unreceipted, config.receipt_s)
         self._link: Link | None = None
         self._session = 0
+        # Whether the clock was right once, and whether the connection was made before that.
+        self._dated = False
+        self._undated_link = False
         # What the client has: row by message number; None for a birth.
         self._mids: dict[int, Key | None] = {}
         self._max_inflight = config.max_inflight
@@ -118,6 +121,9 @@ class Courier:
         if self.phase is Phase.AWAY:
             self._connect(timeout_s)
             return
+        if self._undated_link and self._clock.synced():
+            self._redial()
+            return
         if self.phase is Phase.ONLINE:
             self._send()
         assert self._link is not None
@@ -158,6 +164,10 @@ class Courier:
             self._clock.sleep(min(timeout_s, self._deadline - now))
             return
         self._session = self._sessions.next()
+        # A unit without a battery starts in 1970, when no certificate is valid yet. What was
+        # right once stays near enough, so that nobody brings an old certificate back by keeping
+        # the time servers away.
+        self._dated = self._dated or self._clock.synced()
         try:
             self._link = Link(
                 self._config,
@@ -165,10 +175,12 @@ class Courier:
                 f"shelflight-{self._unit.tenant}-{self._unit.store}-{self._unit.id}",
                 self._state(online=False),
                 self._topic("cmd/ack"),
+                self._dated,
             )
         except LinkError as error:
             self._lost(str(error))
             return
+        self._undated_link = self._broker.tls and not self._dated
         self._deadline = self._clock.monotonic() + _ANSWER_S
         self.phase = Phase.ANSWERING
 
@@ -217,14 +229,26 @@ class Courier:
         if self._delivery.receipt(receipt, self._clock.monotonic()):
             self._backoff.reset()
 
-    def _lost(self, reason: str) -> None:
-        """The connection is no more: wait for the next attempt."""
+    def _redial(self) -> None:
+        """The clock is right now: a broker that was believed without its dates must show them."""
+        log.info("the clock is set: connecting again, to look at the certificate's dates too")
         now = self._clock.monotonic()
+        self._hang_up()
+        self._deadline = now
+        self._delivery.disconnected(now)
+
+    def _hang_up(self) -> None:
         if self._link is not None:
             self._link.close()
         self._link = None
+        self._undated_link = False
         self.phase = Phase.AWAY
         self._mids.clear()
+
+    def _lost(self, reason: str) -> None:
+        """The connection is no more: wait for the next attempt."""
+        now = self._clock.monotonic()
+        self._hang_up()
         wait = self._backoff.next()
         self._deadline = now + wait
         self._say_away(reason)

@@ -32,6 +32,8 @@ _CONNECT_S = 5.0
 # For the broker to close after a goodbye, and how much of what it still says is read meanwhile.
 _LINGER_S = 1.0
 _LINGER_READS = 16
+# OpenSSL's X509_V_FLAG_NO_CHECK_TIME (x509_vfy.h), for which the ssl module has no name.
+_NO_CHECK_TIME = 0x200000
 # Topic and properties beside a payload.
 _OVERHEAD_BYTES = 1024
 
@@ -91,13 +93,21 @@ class Link:
         client_id: the same for each connection of a unit: a new one ends the old.
         will: what the broker publishes when the connection breaks.
         listen: the topic to subscribe to.
+        dated: whether the broker's certificate must be valid now. Its chain and its name are
+            looked at in any case.
 
     Raises:
         LinkError: there is no connection; the message says why.
     """
 
     def __init__(
-        self, config: UplinkConfig, broker: Broker, client_id: str, will: Message, listen: str
+        self,
+        config: UplinkConfig,
+        broker: Broker,
+        client_id: str,
+        will: Message,
+        listen: str,
+        dated: bool = True,
     ) -> None:
         self._listen = listen
         self._events: deque[Event] = deque()
@@ -120,7 +130,7 @@ class Link:
         self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
         self._client.on_disconnect = self._on_disconnect
-        self._open(config, broker)
+        self._open(config, broker, dated)
 
     def publish(self, message: Message) -> int:
         """Hand a message to the client; a break shows in the next `pump`.
@@ -157,10 +167,10 @@ class Link:
         self._client.disconnect()
         self._drop()
 
-    def _open(self, config: UplinkConfig, broker: Broker) -> None:
+    def _open(self, config: UplinkConfig, broker: Broker, dated: bool) -> None:
         try:
             if broker.tls:
-                self._client.tls_set_context(_tls(config))
+                self._client.tls_set_context(_tls(config, dated))
             if config.protocol == 5:
                 limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
                 limits.MaximumPacketSize = MAX_PAYLOAD_BYTES + _OVERHEAD_BYTES
@@ -267,14 +277,17 @@ class _ClosingSocket(ssl.SSLSocket):
             raise
 
 
-def _tls(config: UplinkConfig) -> ssl.SSLContext:
-    """Whom to believe, and what to show.
+def _tls(config: UplinkConfig, dated: bool) -> ssl.SSLContext:
+    """Whom to believe, and what to show; TLS 1.2 at least, and the broker's name is looked at.
 
     Raises:
         OSError: a file cannot be read, or is no certificate or key.
     """
     context = ssl.create_default_context(cafile=config.ca)
     context.sslsocket_class = _ClosingSocket
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not dated:
+        context.verify_flags |= _NO_CHECK_TIME
     if config.cert is not None:
         context.load_cert_chain(config.cert, config.key)
     return context

@@ -438,7 +438,7 @@ def certificates(folder: Path) -> dict[str, Path]:
         )  # fmt: skip
     folder.chmod(0o755)
     for file in folder.iterdir():
-        file.chmod(0o644)
+        file.chmod(0o600)
     return {name: folder / name for name in ("ca.pem", "broker.pem", "broker.key", "unit.pem")}
 
 

@@ -1,0 +1,249 @@
+"""A real broker behind the access list that ships, and those who knock at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from tests.prove.authority import Authority, Identity
+
+PATIENCE_S = 10.0
+
+
+def until(fact: Callable[[], Any], what: str) -> Any:
+    """Ask until the answer is true; an error where it never is."""
+    deadline = time.monotonic() + PATIENCE_S
+    pause = threading.Event()
+    while not (answer := fact()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"never came: {what}")
+        pause.wait(0.01)
+    return answer
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+class Guarded:
+    """mosquitto on loopback, configured by `python -m cloud_sink access`.
+
+    Args:
+        folder: of its own.
+        authority: who signs its certificate.
+        certificate: another one than that for localhost.
+        sinks: their names.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        authority: Authority,
+        certificate: Identity | None = None,
+        sinks: Iterable[str] = ("sink",),
+    ) -> None:
+        folder.mkdir()
+        self.port = free_port()
+        self.authority = authority
+        self.log = folder / "mosquitto.log"
+        self.crl: Path | None = None
+        self.certificate = certificate or authority.issue(
+            f"broker-{self.port}", "/CN=broker", "DNS:localhost,IP:127.0.0.1"
+        )
+        self._folder = folder
+        self._sinks = [word for sink in sinks for word in ("--sink", sink)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Guarded:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(PATIENCE_S)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"mqtts://localhost:{self.port}"
+
+    def configure(self, units: Iterable[str]) -> None:
+        """Write its files for these units, each TENANT/STORE/UNIT."""
+        listed = self._folder / "units.txt"
+        listed.write_text("".join(f"{unit}\n" for unit in units))
+        words = [
+            "--units", listed, "--ca", self.authority.ca, "--cert", self.certificate.cert,
+            "--key", self.certificate.key, "--listen", f"127.0.0.1:{self.port}",
+            "--state", self._folder, "--out", self._folder, *self._sinks,
+            *(("--crl", self.crl) if self.crl else ()),
+        ]  # fmt: skip
+        command = [sys.executable, "-m", "cloud_sink", "access", *map(str, words)]
+        subprocess.run(command, check=True, timeout=60)
+        with (self._folder / "mosquitto.conf").open("a") as file:
+            # It starts as root here, and must read what this test wrote.
+            file.write("user root\n" if os.geteuid() == 0 else "")
+
+    def start(self) -> None:
+        """Until it listens."""
+        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [program, "-c", str(self._folder / "mosquitto.conf")], stdout=log, stderr=log
+            )
+        until(self._listens, "the broker")
+
+    def reload(self) -> None:
+        """As an operator does after a change."""
+        assert self._process is not None
+        before = self._reloads()
+        self._process.send_signal(signal.SIGHUP)
+        until(lambda: self._reloads() > before, "the broker's own word that it reads anew")
+
+    def _reloads(self) -> int:
+        return self.log.read_bytes().count(b"Reloading config")
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class Peer:
+    """One MQTT client, whoever it claims to be.
+
+    Args:
+        port: of the broker on loopback.
+        ca: whom it believes.
+        identity: what it shows; None = nothing.
+        protocol: 5, or 3 for 3.1.1.
+        claims: more arguments of paho's client, client_id for one.
+        username: what it says it is called.
+        newest: the newest TLS that it speaks.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        ca: Path,
+        identity: Identity | None,
+        protocol: int = 5,
+        username: str | None = None,
+        newest: ssl.TLSVersion | None = None,
+        **claims: Any,
+    ) -> None:
+        five = protocol == 5
+        if not five:
+            claims.setdefault("clean_session", True)
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5 if five else mqtt.MQTTv311,
+            reconnect_on_failure=False, **claims,
+        )  # fmt: skip
+        context = ssl.create_default_context(cafile=str(ca))
+        if newest is not None:
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")
+            context.minimum_version = context.maximum_version = newest
+        if identity is not None:
+            context.load_cert_chain(identity.cert, identity.key)
+        self._client.tls_set_context(context)
+        if username is not None:
+            self._client.username_pw_set(username, "guess")
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = lambda *_: self._gone.set()
+        self._client.on_subscribe = lambda *known: self._subscribed.add(known[2])
+        self._client.on_publish = lambda *known: self._published.add(known[2])
+        self._client.on_message = lambda _client, _data, message: self.heard.append(
+            (message.topic, bytes(message.payload))
+        )
+        self._port = port
+        self._answer = threading.Event()
+        self._gone = threading.Event()
+        self._subscribed: set[int] = set()
+        self._published: set[int] = set()
+        self.heard: list[tuple[str, bytes]] = []
+        self.refused: str | None = None
+        self.session = False
+
+    def will(self, topic: str, payload: bytes) -> None:
+        """What the broker is to say when this connection breaks."""
+        self._client.will_set(topic, payload, 1)
+
+    def connect(self, **known: Any) -> bool:
+        """Knock; whether it was let in."""
+        try:
+            self._client.connect("localhost", self._port, 60, **known)
+        except (OSError, ValueError) as error:
+            self.refused = str(error)
+            return False
+        self._client.loop_start()
+        until(lambda: self._answer.is_set() or self._gone.is_set(), "an answer to CONNECT")
+        if not self._answer.is_set():
+            self.refused = "the connection was cut"
+        return self.refused is None
+
+    def publish(
+        self, topic: str, payload: bytes, qos: int = 1, retain: bool = False, alias: int = 0
+    ) -> None:
+        """Publish, and wait for the broker's answer, or for it to hang up."""
+        known = None
+        if alias:
+            known = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            known.TopicAlias = alias
+        told = self._client.publish(topic, payload, qos, retain, known)
+        until(lambda: told.mid in self._published or self._gone.is_set(), "an answer to PUBLISH")
+
+    def subscribe(self, *filters: str) -> None:
+        """Subscribe, and wait for the broker's answer, or for it to hang up."""
+        for each in filters:
+            _, number = self._client.subscribe(each, 1)
+            until(
+                lambda number=number: number in self._subscribed or self._gone.is_set(),
+                "an answer to SUBSCRIBE",
+            )
+
+    def hears(self, topic: str, payload: bytes) -> None:
+        """Wait for a message that must come."""
+        until(lambda: (topic, payload) in self.heard, f"{payload!r} at {topic}")
+
+    @property
+    def connected(self) -> bool:
+        """Whether it was let in and is still."""
+        return self._answer.is_set() and self.refused is None and not self._gone.is_set()
+
+    def cut(self) -> None:
+        """Break the connection without a goodbye."""
+        sock = self._client.socket()
+        if sock is not None:
+            sock.shutdown(socket.SHUT_RDWR)
+        self._client.loop_stop()
+
+    def close(self) -> None:
+        """Say goodbye."""
+        self._client.disconnect()
+        self._client.loop_stop()
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
+
+    def _on_connect(
+        self, _client: mqtt.Client, _data: Any, flags: Any, reason: Any, _known: Any
+    ) -> None:
+        self.session = flags.session_present
+        if reason.is_failure:
+            self.refused = str(reason)
+        self._answer.set()
