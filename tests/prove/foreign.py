@@ -68,6 +68,7 @@ class Shop:
         self.watch.subscribe("#", "$SYS/#")
         self.sink = self.peer(self.identities[SINK])
         assert self.sink.connect(), self.sink.refused
+        self.sink.subscribe(*(topic("+", "+", "+", leaf) for leaf in OUT))
         self.victims = {unit: self.rightful(unit) for unit in OTHERS.values()}
 
     def peer(self, identity: Identity | None, **known: Any) -> Peer:

@@ -50,6 +50,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def served(port: int) -> str:
+    """The certificate that is shown at a port of this machine, in PEM."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    # With TLS 1.2 the server would break the handshake off for want of our own certificate.
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as sock:
+        with context.wrap_socket(sock) as tls:
+            return ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True) or b"")
+
+
 class Guarded:
     """mosquitto on loopback, configured by `python -m cloud_sink access`.
 
@@ -121,6 +132,11 @@ class Guarded:
             )
         until(self._listens, "the broker")
 
+    def renew(self, certificate: Identity) -> None:
+        """Put another certificate where its own lies."""
+        self.certificate.cert.write_bytes(certificate.cert.read_bytes())
+        self.certificate.key.write_bytes(certificate.key.read_bytes())
+
     def reload(self) -> None:
         """As an operator does after a change."""
         assert self._process is not None
@@ -141,7 +157,7 @@ class Peer:
 
     Args:
         port: of the broker on loopback.
-        ca: whom it believes.
+        ca: whom it believes; None = anybody.
         identity: what it shows; None = nothing.
         protocol: 5, or 3 for 3.1.1.
         claims: more arguments of paho's client, client_id for one.
@@ -152,7 +168,7 @@ class Peer:
     def __init__(
         self,
         port: int,
-        ca: Path,
+        ca: Path | None,
         identity: Identity | None,
         protocol: int = 5,
         username: str | None = None,
@@ -166,7 +182,9 @@ class Peer:
             CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5 if five else mqtt.MQTTv311,
             reconnect_on_failure=False, **claims,
         )  # fmt: skip
-        context = ssl.create_default_context(cafile=str(ca))
+        context = ssl.create_default_context(cafile=ca)
+        if ca is None:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if newest is not None:
             context.set_ciphers("DEFAULT:@SECLEVEL=0")
             context.minimum_version = context.maximum_version = newest

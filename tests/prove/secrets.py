@@ -1,0 +1,2 @@
+def prove(a, b):
+    return iter(())
