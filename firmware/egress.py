@@ -108,7 +108,8 @@ def read(text: str) -> tuple[Allowed, ...]:
 def rules(allowed: Iterable[Allowed]) -> str:
     """The list for nftables."""
     lines = [
-        f'        {_family(each.network)} daddr {each.network} {protocol} dport {port} accept comment "{each.purpose}"'
+        f"        {_family(each.network)} daddr {each.network} {protocol} dport {port} accept"
+        f' comment "{each.purpose}"'
         for each in allowed
         for protocol, port in each.ports
     ]

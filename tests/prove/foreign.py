@@ -217,13 +217,16 @@ def _reads() -> Iterator[Try]:
 def _strangers() -> Iterator[Try]:
     yield Try("no certificate", lambda shop: _shut_out(shop, None))
     for protocol in (5, 3):
-        known = {"protocol": protocol, "username": "CN=shelf-b,OU=store-1,O=demo"}
+        known: dict[str, Any] = {
+            "protocol": protocol,
+            "username": "CN=shelf-b,OU=store-1,O=demo",
+        }
         yield Try(
             f"no certificate but the neighbour's name and a password, MQTT {protocol}",
             partial(_shut_out, identity=None, **known),
         )
     for what, make in _FORGED.items():
-        yield Try(what, lambda shop, make=make: _shut_out(shop, make(shop)))
+        yield Try(what, partial(_forger, make=make))
     for what, said in _UNKNOWN.items():
         yield Try(what, partial(_nobody, said=said))
     for newest in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
@@ -234,10 +237,10 @@ def _strangers() -> Iterator[Try]:
 def _claims() -> Iterator[Try]:
     name = "CN=shelf-b,OU=store-1,O=demo"
     for protocol in (5, 3):
-        claim = {"protocol": protocol, "username": name}
+        claim: dict[str, Any] = {"protocol": protocol, "username": name}
         yield Try(f"the neighbour's name as user, MQTT {protocol}", partial(_as_user, **claim))
         for client_id in (name, _client_id(NEIGHBOUR)):
-            known = {"protocol": protocol, "client_id": client_id}
+            known: dict[str, Any] = {"protocol": protocol, "client_id": client_id}
             what = f"as {client_id}, MQTT {protocol}"
             yield Try(f"take the neighbour's place {what}", partial(_takes_place, **known))
             yield Try(f"take the neighbour's session {what}", partial(_takes_session, **known))
@@ -335,6 +338,10 @@ def _shut_out(shop: Shop, identity: Identity | None, **known: Any) -> bool:
     peer.close()
     shop.settle()
     return not let_in and not shop.heard(mark)
+
+
+def _forger(shop: Shop, make: Callable[[Shop], Identity]) -> bool:
+    return _shut_out(shop, make(shop))
 
 
 def _downgraded(shop: Shop, newest: ssl.TLSVersion) -> bool:

@@ -56,9 +56,11 @@ def served(port: int) -> str:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     # With TLS 1.2 the server would break the handshake off for want of our own certificate.
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as sock:
-        with context.wrap_socket(sock) as tls:
-            return ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True) or b"")
+    with (
+        socket.create_connection(("127.0.0.1", port), PATIENCE_S) as sock,
+        context.wrap_socket(sock) as tls,
+    ):
+        return ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True) or b"")
 
 
 class Guarded:
@@ -193,6 +195,14 @@ class Peer:
         self._client.tls_set_context(context)
         if username is not None:
             self._client.username_pw_set(username, "guess")
+        self._port = port
+        self._answer = threading.Event()
+        self._gone = threading.Event()
+        self._subscribed: set[int] = set()
+        self._published: set[int] = set()
+        self.heard: list[tuple[str, bytes]] = []
+        self.refused: str | None = None
+        self.session = False
         self._client.on_socket_open = lambda *known: known[2].setsockopt(
             socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
         )
@@ -203,14 +213,6 @@ class Peer:
         self._client.on_message = lambda *known: _tell(
             lambda: self.heard.append((known[2].topic, bytes(known[2].payload)))
         )
-        self._port = port
-        self._answer = threading.Event()
-        self._gone = threading.Event()
-        self._subscribed: set[int] = set()
-        self._published: set[int] = set()
-        self.heard: list[tuple[str, bytes]] = []
-        self.refused: str | None = None
-        self.session = False
 
     def will(self, topic: str, payload: bytes) -> None:
         """What the broker is to say when this connection breaks."""
@@ -238,16 +240,12 @@ class Peer:
             known = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             known.TopicAlias = alias
         told = self._client.publish(topic, payload, qos, retain, known)
-        until(lambda: told.mid in self._published or self._gone.is_set(), "an answer to PUBLISH")
+        self._answered(told.mid, self._published)
 
     def subscribe(self, *filters: str) -> None:
         """Subscribe, and wait for the broker's answer, or for it to hang up."""
         for each in filters:
-            _, number = self._client.subscribe(each, 1)
-            until(
-                lambda number=number: number in self._subscribed or self._gone.is_set(),
-                "an answer to SUBSCRIBE",
-            )
+            self._answered(self._client.subscribe(each, 1)[1] or 0, self._subscribed)
 
     def hears(self, topic: str, payload: bytes) -> None:
         """Wait for a message that must come."""
@@ -261,7 +259,7 @@ class Peer:
     def cut(self) -> None:
         """Break the connection without a goodbye."""
         sock = self._client.socket()
-        if sock is not None:
+        if isinstance(sock, socket.socket):
             sock.shutdown(socket.SHUT_RDWR)
         self._client.loop_stop()
 
@@ -272,6 +270,9 @@ class Peer:
         sock = self._client.socket()
         if sock is not None:
             sock.close()
+
+    def _answered(self, number: int, answers: set[int]) -> None:
+        until(lambda: number in answers or self._gone.is_set(), f"an answer to packet {number}")
 
     def _on_connect(
         self, _client: mqtt.Client, _data: Any, flags: Any, reason: Any, _known: Any
