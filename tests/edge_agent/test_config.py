@@ -228,6 +228,24 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(url):
     assert "er2@" not in str(said)
 
 
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        "rtspsrc location=rtsp://me:hunter2@cam/1 ! decodebin",
+        "rtspsrc location=rtsp://cam user-id=me user-pw=hunter2 ! decodebin",
+    ],
+)
+def test_a_cameras_password_is_refused_and_not_repeated(pipeline):
+    (said,) = mistakes(camera={"source": "gstreamer", "pipeline": pipeline})
+    assert said.startswith("camera.pipeline: holds a password")
+    assert "hunter2" not in said
+
+
+def test_a_cameras_address_without_a_password_is_sound():
+    pipeline = "rtspsrc location=rtsp://cam:554/a@b ! decodebin"
+    assert site(camera={"source": "gstreamer", "pipeline": pipeline}).camera.pipeline == pipeline
+
+
 def test_a_password_where_nobody_would_look_for_one_is_not_repeated():
     said = mistakes(uplink={"broker": "mqtt://x", "receipt_s": "mqtt://me:hunter2@x"})
     assert "uplink.receipt_s" in said[0]

@@ -63,7 +63,7 @@ def test_the_jetsons_file_goes_with_vision_and_only_eases_what_cuda_needs(place:
     shutil.copy(FIRMWARE / "jetson.conf", folder)
     assert exposure(place / UNITS[0]) <= EXPOSURE
     assert set(settings(FIRMWARE / "jetson.conf")) == {
-        "MemoryDenyWriteExecute", "DeviceAllow", "ReadWritePaths",
+        "After", "BindPaths", "DeviceAllow", "MemoryDenyWriteExecute", "ReadWritePaths",
     }  # fmt: skip
 
 
@@ -85,6 +85,14 @@ def test_no_core_is_dumped_and_nothing_is_written_for_all_to_read(name: str) -> 
     assert known["UMask"] == ["0027"]
     assert known["IPAddressDeny"] == ["any"]
     assert "IPAddressAllow" not in known
+
+
+def test_what_vision_writes_for_a_while_is_in_ram() -> None:
+    known = settings(FIRMWARE / "shelflight-vision.service")
+    (folders,) = known["TemporaryFileSystem"]
+    assert [each.split(":")[0] for each in folders.split()] == ["/tmp", "/var/tmp"]
+    # Where both are asked for systemd takes this one, on the card.
+    assert "PrivateTmp" not in known
 
 
 def test_vision_has_no_network_and_is_watched() -> None:
