@@ -21,8 +21,10 @@ from pathlib import Path
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 _ERRNO, _ALLOW = 0x00050000, 0x7FFF0000  # seccomp.h: SCMP_ACT_*
 _EPERM = 1
-_EQUAL = 4  # SCMP_CMP_EQ
-_SET_MDWE, _REFUSE_EXEC_GAIN = 65, 1  # linux/prctl.h
+_EQUAL, _MASKED = 4, 7  # SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ
+# What MemoryDenyWriteExecute= leaves of these calls: which bits of PROT_WRITE (2) and PROT_EXEC (4)
+# are looked at in the third argument, and which of their values pass.
+_MEMORY = {"mmap": (6, (0, 2, 4)), "mprotect": (4, (0,)), "pkey_mprotect": (4, (0,))}
 _FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10}
 
 
@@ -92,6 +94,7 @@ def command(unit: Path, who: Account, folder: Path, words: Iterable[str]) -> lis
             {
                 "calls": system_calls(unit),
                 "families": [_FAMILIES[name] for name in families],
+                "memory": known.get("MemoryDenyWriteExecute") == ["yes"],
                 "umask": int(known["UMask"][-1], 8),
                 "environment": dict(each.split("=", 1) for each in known.get("Environment", [])),
             }
@@ -116,25 +119,32 @@ def main() -> None:
     os.umask(told["umask"])
     os.environ |= told["environment"]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if ctypes.CDLL(None).prctl(_SET_MDWE, _REFUSE_EXEC_GAIN, 0, 0, 0):
-        raise SystemExit("this kernel (before 6.3) cannot refuse memory that is written and run")
-    _filter(told["calls"], told["families"])
+    _filter(told["calls"], _careful(told["families"], told["memory"]))
     os.execv(sys.argv[2], sys.argv[2:])
 
 
-def _filter(calls: Iterable[str], families: Iterable[int]) -> None:
+def _careful(families: Iterable[int], memory: bool) -> dict[str, list[_Compare]]:
+    """System calls that are allowed with some arguments only: one of these must hold."""
+    rules = {"socket": [_Compare(0, _EQUAL, family, 0) for family in families]}
+    if memory:
+        for name, (mask, values) in _MEMORY.items():
+            rules[name] = [_Compare(2, _MASKED, mask, value) for value in values]
+    return rules
+
+
+def _filter(calls: Iterable[str], careful: dict[str, list[_Compare]]) -> None:
     seccomp = ctypes.CDLL("libseccomp.so.2")
     seccomp.seccomp_init.restype = ctypes.c_void_p
     context = ctypes.c_void_p(seccomp.seccomp_init(_ERRNO | _EPERM))
-    known = {name: seccomp.seccomp_syscall_resolve_name(name.encode()) for name in calls}
-    done = 0
-    for name, number in known.items():
-        if number >= 0 and name != "socket":
-            done |= seccomp.seccomp_rule_add_array(context, _ALLOW, number, 0, None)
-    for family in families:
-        only = (_Compare * 1)(_Compare(0, _EQUAL, family, 0))
-        done |= seccomp.seccomp_rule_add_array(context, _ALLOW, known["socket"], 1, only)
-    if done or seccomp.seccomp_load(context):
+    failed = 0
+    for name in calls:
+        number = seccomp.seccomp_syscall_resolve_name(name.encode())
+        if number >= 0 and name not in careful:
+            failed |= seccomp.seccomp_rule_add_array(context, _ALLOW, number, 0, None)
+        for rule in careful.get(name, ()) if number >= 0 else ():
+            only = (_Compare * 1)(rule)
+            failed |= seccomp.seccomp_rule_add_array(context, _ALLOW, number, 1, only)
+    if failed or seccomp.seccomp_load(context):
         raise SystemExit("the filter of system calls could not be set")
 
 

@@ -8,7 +8,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from cloud_sink import access
 from tests.prove.authority import Authority, Identity
 
 PATIENCE_S = 10.0
@@ -64,7 +64,7 @@ def served(port: int) -> str:
 
 
 class Guarded:
-    """mosquitto on loopback, configured by `python -m cloud_sink access`.
+    """mosquitto on loopback, configured as `python -m cloud_sink access` does it.
 
     Args:
         folder: of its own.
@@ -109,14 +109,11 @@ class Guarded:
         """Write its files for these units, each TENANT/STORE/UNIT."""
         listed = self._folder / "units.txt"
         listed.write_text("".join(f"{unit}\n" for unit in units))
-        words = [
-            "--units", listed, "--ca", self.authority.ca, "--cert", self.certificate.cert,
-            "--key", self.certificate.key, "--listen", f"127.0.0.1:{self.port}",
-            "--state", self._folder, "--out", self._folder,
-            *(("--crl", self.crl) if self.crl else ()),
-        ]  # fmt: skip
-        command = [sys.executable, "-m", "cloud_sink", "access", *map(str, words)]
-        subprocess.run(command, check=True, timeout=60)
+        files = access.Files(
+            self.authority.ca, self.certificate.cert, self.certificate.key, self.crl
+        )
+        here = (f"127.0.0.1:{self.port}", self._folder, self._folder)
+        access.write(access.read_units(listed), ["sink"], files, *here)
         with (self._folder / "access.acl").open("a") as file:
             file.write(self._ears)
         with (self._folder / "mosquitto.conf").open("a") as file:
