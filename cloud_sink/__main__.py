@@ -54,6 +54,15 @@ SIGHUP: nobody is disconnected. To shut a unit out, do both: take it off the lis
 loses its rights at once) and add its certificate to the CRL (it cannot connect again). The CRL must
 be renewed before its own end, or nobody can connect. --listen and --state need a restart.
 """
+_LEDGER = """\
+Checks each unit's messages against its ledger: every message says the SHA-256 of the one before it,
+and the unit's health says that of its newest. A line a unit; exit 0 where both sides hold the same,
+else 1. `serve` may go on meanwhile.
+
+  same     the sink holds what the unit says it sent, all the way back
+  missing  the unit's newest message is not here: this store lost it, or was begun anew
+  differs  other bytes stand under the same number: one side was changed
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     try:
-        _run(args)
+        return _run(args)
     except SinkError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -73,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(args: argparse.Namespace) -> None:
+def _run(args: argparse.Namespace) -> int:
     # Only what was asked for is loaded.
     if args.command == "access":
         from cloud_sink import access
@@ -81,18 +90,23 @@ def _run(args: argparse.Namespace) -> None:
         files = access.Files(args.ca, args.cert, args.key, args.crl)
         units = access.read_units(args.units)
         access.write(units, args.sink or ["sink"], files, args.listen, args.state, args.out)
-        return
+        return 0
     path = database_path(args.db)
     if args.command == "export":
         from cloud_sink.export import export
 
         export(path, args.format, args.out)
-        return
+        return 0
+    if args.command == "ledger":
+        from cloud_sink.ledger import told
+
+        return told(path, as_json=args.json)
     from cloud_sink.broker import parse_broker
     from cloud_sink.serve import serve
 
     broker = parse_broker(args.broker, args.protocol, args.ca, args.cert, args.key)
     serve(broker, path, args.http, args.name)
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,6 +134,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--format", required=True, choices=("csv", "jsonl"))
     export.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
+    ledger = _on_database(
+        commands, "ledger", "check units' messages against their ledgers", _LEDGER
+    )
+    ledger.add_argument("--json", action="store_true", help="one JSON object a unit")
     _add_access(_command(commands, "access", "write the broker's configuration", _ACCESS))
     return parser
 
