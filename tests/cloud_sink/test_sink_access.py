@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from cloud_sink.access import Files, Unit, access_list, configuration, read_units, write
 from cloud_sink.errors import UsageError
 from tests.prove import foreign
+from tests.prove import shop as shop_world
 from tests.prove.authority import Authority, Identity
-from tests.prove.guarded import Guarded
+from tests.prove.guarded import Guarded, Peer
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", fullmatch=True)
 UNITS = st.builds(Unit, NAMES, NAMES, NAMES)
@@ -125,8 +126,8 @@ def test_the_longest_names_a_unit_may_have_reach_the_broker_whole(
     with Guarded(tmp_path / "broker", authority) as broker:
         broker.configure(["/".join(unit)])
         broker.start()
-        shown = authority.issue("longest", foreign.subject(unit))
-        peer = foreign.Peer(broker.port, authority.ca, shown)
+        shown = authority.issue("longest", shop_world.subject(unit))
+        peer = Peer(broker.port, authority.ca, shown)
         assert peer.connect(), peer.refused
         peer.close()
         assert f"CN={unit[2]},OU={unit[1]},O={unit[0]}".encode() in broker.log.read_bytes()
@@ -240,8 +241,8 @@ def test_a_folder_that_cannot_be_written_is_told(files: Files, tmp_path: Path) -
 def test_an_access_list_with_a_hole_in_it_is_noticed(
     mosquitto: str, authority: Authority, tmp_path: Path
 ) -> None:
-    names = {"-".join(unit): foreign.subject(unit) for unit in foreign.UNITS}
-    names |= {name: f"/CN={name}" for name in (foreign.SINK, foreign.WATCH)}
+    names = {"-".join(unit): shop_world.subject(unit) for unit in shop_world.UNITS}
+    names |= {name: f"/CN={name}" for name in (shop_world.SINK, shop_world.WATCH)}
     identities = {name: authority.issue(name, said) for name, said in names.items()}
     hole = "\nuser CN=shelf-a,OU=store-1,O=demo\ntopic readwrite #\n"
     wanted = (
@@ -250,11 +251,11 @@ def test_an_access_list_with_a_hole_in_it_is_noticed(
     )  # fmt: skip
     chosen = [each for each in foreign.tries() if each.what in wanted]
     assert len(chosen) == len(wanted)
-    for ears, denied in ((foreign.EARS, True), (foreign.EARS + hole, False)):
+    for ears, denied in ((shop_world.EARS, True), (shop_world.EARS + hole, False)):
         with Guarded(tmp_path / f"broker-{denied}", authority, ears=ears) as broker:
-            broker.configure("/".join(unit) for unit in foreign.UNITS)
+            broker.configure("/".join(unit) for unit in shop_world.UNITS)
             broker.start()
-            shop = foreign.Shop(broker, tmp_path, identities)
+            shop = shop_world.Shop(broker, tmp_path, identities)
             try:
                 assert [each.attempt(shop) for each in chosen] == [denied] * len(chosen)
             finally:

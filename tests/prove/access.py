@@ -8,9 +8,10 @@ from pathlib import Path
 from edge_agent.records import topic
 from tests.prove import hardening, secrets, trust
 from tests.prove.authority import Authority
-from tests.prove.foreign import EARS, OUT, SINK, UNITS, WATCH, Shop, subject, tries
+from tests.prove.foreign import tries
 from tests.prove.guarded import Guarded, served
 from tests.prove.row import Row, Scale
+from tests.prove.shop import EARS, OUT, SINK, UNITS, WATCH, Shop, subject
 
 
 def prove(scale: Scale, folder: Path) -> Iterator[Row]:

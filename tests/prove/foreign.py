@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from paho.mqtt.packettypes import PacketTypes
@@ -14,104 +13,8 @@ from paho.mqtt.properties import Properties
 
 from edge_agent.records import topic
 from tests.prove.authority import Authority, Identity
-from tests.prove.guarded import Guarded, Peer
-
-# Whose certificate the intruder holds, and whom it reaches for.
-OWN = ("demo", "store-1", "shelf-a")
-NEIGHBOUR = ("demo", "store-1", "shelf-b")
-OTHERS = {
-    "its neighbour": NEIGHBOUR,
-    "another store's unit": ("demo", "store-2", "shelf-b"),
-    "another tenant's unit": ("rival", "store-1", "shelf-b"),
-}
-# On the list of units; the last one's certificate is revoked.
-UNITS = (OWN, *OTHERS.values(), ("demo", "store-1", "shelf-lost"))
-LEAVES = ("counts", "state", "health", "cmd/ack")
-OUT = LEAVES[:3]
-# The watch is nobody in a real shop: it hears all that passes the broker, so that a try that came
-# through anywhere is seen.
-SINK, WATCH = "sink", "watch"
-EARS = f"\nuser CN={WATCH}\ntopic read #\ntopic read $SYS/#\n"
-
-
-def subject(unit: tuple[str, str, str]) -> str:
-    """As openssl writes it."""
-    return "/O={}/OU={}/CN={}".format(*unit)
-
-
-def _client_id(unit: tuple[str, str, str]) -> str:
-    """As a unit's uplink calls itself."""
-    return "shelflight-{}-{}-{}".format(*unit)
-
-
-@dataclass(slots=True)
-class Shop:
-    """The broker with its rightful users: what they hear says whether a try came through.
-
-    Args:
-        broker: configured for `UNITS`, running.
-        folder: for more authorities.
-        identities: of the units, the sink and the watch by name.
-    """
-
-    broker: Guarded
-    folder: Path
-    identities: dict[str, Identity]
-    watch: Peer = field(init=False)
-    sink: Peer = field(init=False)
-    victims: dict[tuple[str, str, str], Peer] = field(init=False)
-    number: int = 0
-
-    def __post_init__(self) -> None:
-        self.watch = self.peer(self.identities[WATCH])
-        assert self.watch.connect(), self.watch.refused
-        self.watch.subscribe("#", "$SYS/#")
-        self.sink = self.peer(self.identities[SINK])
-        assert self.sink.connect(), self.sink.refused
-        self.sink.subscribe(*(topic("+", "+", "+", leaf) for leaf in OUT))
-        self.victims = {unit: self.rightful(unit) for unit in OTHERS.values()}
-
-    def peer(self, identity: Identity | None, **known: Any) -> Peer:
-        """Somebody who knocks."""
-        return Peer(self.broker.port, self.broker.authority.ca, identity, **known)
-
-    def rightful(self, unit: tuple[str, str, str]) -> Peer:
-        """A unit that is who it says, listening to what is said to it."""
-        peer = self.peer(self.identities["-".join(unit)], client_id=_client_id(unit))
-        assert peer.connect(), peer.refused
-        peer.subscribe(topic(*unit, "cmd/#"))
-        return peer
-
-    def mark(self) -> bytes:
-        """A payload that was never used."""
-        self.number += 1
-        return b"mark %d" % self.number
-
-    def settle(self) -> None:
-        """Until everything that was said before has been heard by whom it may concern.
-
-        The broker is one thread: when what is rightly said now is heard, all before was handed on.
-        """
-        for unit, peer in self.victims.items():
-            mark = self.mark()
-            peer.publish(topic(*unit, "counts"), mark)
-            self.watch.hears(topic(*unit, "counts"), mark)
-            self.sink.publish(topic(*unit, "cmd/ack"), mark)
-            peer.hears(topic(*unit, "cmd/ack"), mark)
-
-    def heard(self, payload: bytes) -> bool:
-        """Whether it reached anybody."""
-        return any(
-            payload == said
-            for peer in (self.watch, self.sink, *self.victims.values())
-            for _, said in peer.heard
-        )
-
-    def close(self) -> None:
-        """Everybody leaves."""
-        for peer in (self.watch, self.sink, *self.victims.values()):
-            peer.close()
-
+from tests.prove.guarded import Peer
+from tests.prove.shop import LEAVES, NEIGHBOUR, OTHERS, OUT, OWN, UNITS, Shop, called, subject
 
 # Does something forbidden; True = it was denied.
 Attempt = Callable[[Shop], bool]
@@ -239,7 +142,7 @@ def _claims() -> Iterator[Try]:
     for protocol in (5, 3):
         claim: dict[str, Any] = {"protocol": protocol, "username": name}
         yield Try(f"the neighbour's name as user, MQTT {protocol}", partial(_as_user, **claim))
-        for client_id in (name, _client_id(NEIGHBOUR)):
+        for client_id in (name, called(NEIGHBOUR)):
             known: dict[str, Any] = {"protocol": protocol, "client_id": client_id}
             what = f"as {client_id}, MQTT {protocol}"
             yield Try(f"take the neighbour's place {what}", partial(_takes_place, **known))
@@ -390,7 +293,7 @@ def _takes_session(shop: Shop, protocol: int, client_id: str) -> bool:
     unit, mark = NEIGHBOUR, shop.mark()
     shop.victims[unit].close()
     owner = partial(
-        shop.peer, shop.identities["-".join(unit)], protocol=protocol, client_id=_client_id(unit),
+        shop.peer, shop.identities["-".join(unit)], protocol=protocol, client_id=called(unit),
         **lasting,
     )  # fmt: skip
     away = owner()

@@ -22,7 +22,7 @@ from paho.mqtt.properties import Properties
 from cloud_sink import access
 from tests.prove.authority import Authority, Identity
 
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
 # A peer tells here that something came.
 _news = threading.Condition()
 
