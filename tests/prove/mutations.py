@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -21,13 +20,12 @@ from edge_agent.outbox import Key, Row
 from edge_agent.records import (
     Counts,
     State,
-    decode_counts,
     decode_health,
     decode_state,
     encode,
     window_of,
 )
-from edge_agent.transport.seal import seal
+from edge_agent.transport.seal import Outgoing, seal
 
 LEAVES = ("counts", "state", "health")
 Path = tuple[str | int, ...]
@@ -72,6 +70,11 @@ HOSTILE: dict[str, Any] = {
     "without an end": float("inf"),
     "below everything": float("-inf"),
 }
+# What the records' own types, their codec and the link refuse with; all else is a mistake here.
+_REFUSED = (
+    RecordError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError,
+    RecursionError,
+)  # fmt: skip
 _EXTRA_KEYS = (
     "track",
     "box",
@@ -103,6 +106,21 @@ class Mutant:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Something handed to the link.
+
+    Args:
+        what: a row or a record.
+        payload: what would be published of it.
+        built: whether the records' own types were asked, and let it be.
+    """
+
+    what: Outgoing
+    payload: bytes
+    built: bool
+
+
 @cache
 def schema(leaf: str) -> Any:
     """As it ships."""
@@ -128,13 +146,24 @@ def fits(leaf: str, payload: bytes) -> bool:
 
 
 def example(leaf: str) -> Any:
-    """A message that tells everything its schema knows."""
+    """A message that tells everything its schema knows; the caller's own."""
+    return json.loads(_compact(_made(leaf)))
+
+
+@cache
+def _made(leaf: str) -> Any:
     return _example(schema(leaf), schema(leaf).get("$defs", {}))
 
 
-def fields(leaf: str) -> list[Path]:
-    """Where a value stands in the example: every property of the schema, and within it."""
-    return [path for path in places(example(leaf)) if path]
+def fields(leaf: str, every: bool = True) -> list[Path]:
+    """Where a value stands in the example: every property of the schema, and within it.
+
+    Args:
+        leaf: of which topic.
+        every: each item of a list, not the first alone.
+    """
+    found = [path for path in places(_made(leaf)) if path]
+    return [path for path in found if every or not any(type(s) is int and s for s in path)]
 
 
 def places(value: Any, path: Path = ()) -> Iterator[Path]:
@@ -147,14 +176,14 @@ def places(value: Any, path: Path = ()) -> Iterator[Path]:
         yield from places(inner, (*path, key))
 
 
-def mutants(leaf: str) -> Iterator[Mutant]:
+def mutants(leaf: str, every: bool = True) -> Iterator[Mutant]:
     """Every hostile value at every field, fields too many and too few, and what is no message."""
-    for path in fields(leaf):
+    for path in fields(leaf, every):
         for how, value in HOSTILE.items():
             yield _mutant(leaf, path, how, value)
         yield _mutant(leaf, path, "missing", _ABSENT)
-    for path in places(example(leaf)):
-        if isinstance(_at(example(leaf), path), dict):
+    for path in places(_made(leaf)):
+        if isinstance(_at(_made(leaf), path), dict):
             for key in _EXTRA_KEYS:
                 for value in (1, PICTURE):
                     yield _mutant(leaf, (*path, key), "a field more", value)
@@ -175,38 +204,30 @@ def drawn(draw: st.DrawFn) -> Mutant:
     return _mutant(leaf, path, "drawn", draw(lists))
 
 
-def ways_out(mutant: Mutant) -> Iterator[bytes]:
-    """What of it is published, each way that there is to the link."""
-    unit = UnitConfig(example(mutant.leaf)["unit"])
-    for make in _WAYS[mutant.leaf]:
+def attempts(mutant: Mutant) -> Iterator[Attempt]:
+    """Every way there is to bring it to the link."""
+    if mutant.leaf == "counts":
+        yield Attempt(_stored(mutant.payload), mutant.payload, built=False)
+    for make in _BUILT[mutant.leaf]:
         try:
-            yield seal(unit, make(mutant.payload)).payload
-        except (
-            RecordError,
-            TypeError,
-            ValueError,
-            KeyError,
-            AttributeError,
-            ArithmeticError,
-            RecursionError,
-        ):
+            made = make(mutant.payload)
+            payload = made.payload if isinstance(made, Row) else encode(made)
+        except _REFUSED:
             continue
+        yield Attempt(made, payload, built=True)
 
 
-def by_records_alone(mutant: Mutant) -> bytes | None:
-    """What the records' own types would encode of it; None where they refuse."""
-    decode: dict[str, Callable[[bytes], Any]] = {
-        "counts": decode_counts, "state": decode_state, "health": decode_health,
-    }  # fmt: skip
+def sealed(attempt: Attempt, leaf: str) -> bytes | None:
+    """What is published of it, None where it is refused."""
     try:
-        return encode(decode[mutant.leaf](mutant.payload))
-    except Exception:  # noqa: BLE001 - whatever stops it stops it
+        return seal(UnitConfig(_made(leaf)["unit"]), attempt.what).payload
+    except _REFUSED:
         return None
 
 
 def _stored(payload: bytes) -> Row:
     """As it lies in the outbox, under the number that it says."""
-    sound = example("counts")
+    sound = _made("counts")
     try:
         said = json.loads(payload)
         key = Key(1, said["boot"], said["seq"])
@@ -229,15 +250,15 @@ def _state(payload: bytes) -> State:
     return State(**known)
 
 
-_WAYS: dict[str, tuple[Callable[[bytes], Any], ...]] = {
-    "counts": (_stored, _built),
+_BUILT: dict[str, tuple[Callable[[bytes], Any], ...]] = {
+    "counts": (_built,),
     "state": (_state, decode_state),
     "health": (decode_health,),
 }
 
 
 def _mutant(leaf: str, path: Path, how: str, value: Any) -> Mutant:
-    message = copy.deepcopy(example(leaf))
+    message = example(leaf)
     inner = _at(message, path[:-1])
     if value is _ABSENT:
         del inner[path[-1]]

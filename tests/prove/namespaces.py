@@ -19,7 +19,8 @@ BROKER, NAMES, TIME = (IPv4Address(f"10.77.0.{last}") for last in (10, 53, 123))
 UNIT_6, GATEWAY_6 = IPv6Address("fd77::2"), IPv6Address("fd77::1")
 BROKER_NAME = "broker.shop.test"
 BROKER_PORT = 1883
-CLONE_NEWNET = 0x40000000
+_CLONE_NEWNET = 0x40000000
+_KEPT = ("PATH", "PYTHONPATH", "LANG", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(slots=True)
@@ -38,12 +39,15 @@ class Cable:
     def start(self, namespace: str, log: Path, *words: str) -> subprocess.Popen[bytes]:
         """Start a program in a namespace; it is gone when the cable is.
 
-        `ip netns exec` becomes the program itself, so that a signal meets that.
+        `ip netns exec` becomes the program itself, so that a signal meets that. Its variables are
+        those of a unit: libraries that send reports keep quiet where a builder's are set.
         """
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         with log.open("ab") as into:
             process = subprocess.Popen(
-                ("ip", "netns", "exec", namespace, *words), stdout=into, stderr=into
-            )
+                ("ip", "netns", "exec", namespace, *words),
+                stdout=into, stderr=into, env={**environment, "HOME": str(log.parent)},
+            )  # fmt: skip
         self.processes.append(process)
         return process
 
@@ -110,7 +114,7 @@ def inside(namespace: str) -> Iterator[None]:
     libc = ctypes.CDLL(None, use_errno=True)
 
     def enter(handle: int) -> None:
-        if libc.setns(handle, CLONE_NEWNET) != 0:
+        if libc.setns(handle, _CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), f"{namespace} cannot be entered")
 
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
