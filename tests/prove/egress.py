@@ -118,8 +118,9 @@ def _life(lived: Lived, verdict: Verdict) -> Row:
         "killed, and everything counted arrived",
         "0 lost",
         f"{lived.seconds:.0f} s, {_told(lived.steps)}, {verdict.payloads['counts']} messages of "
-        f"counts sent; {len(lived.counted)} counted, {len(lost)} lost",
-        not lost and len(lived.counted) > 0 and len(lived.steps) == 4,
+        f"counts sent; {len(lived.counted)} counted, {len(lost)} lost"
+        + (f"; {lived.trouble}" if lived.trouble else ""),
+        not lost and len(lived.counted) > 0 and len(lived.steps) == 4 and lived.trouble is None,
     )
 
 
