@@ -113,7 +113,7 @@ class Life:
         self._rounds = scale.of(5, 1)
         # A library that reports to its maker does so within some ten seconds.
         self._filmed_rows = scale.of(60, 13)
-        self._rows = scale.of(60, 15)
+        self._rows = scale.of(60, 12)
         self._lived = Lived()
         self._starts = self._sites = 0
         self._services: dict[str, subprocess.Popen[bytes]] = {}
@@ -125,6 +125,9 @@ class Life:
             self._all()
         except (RuntimeError, TimeoutError, subprocess.SubprocessError) as error:
             self._lived.trouble = str(error)
+            for service in self._services.values():
+                service.kill()
+                service.wait(10)
         self._lived.seconds = time.monotonic() - began
         return self._lived
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -90,6 +91,9 @@ def cable(folder: Path) -> Iterator[Cable]:
     """
     made = Cable(f"unit-{os.getpid()}", f"shop-{os.getpid()}")
     with ExitStack() as undo:
+        # Who ends this ends what it made: a namespace outlives its maker.
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        undo.callback(signal.signal, signal.SIGTERM, before)
         undo.enter_context(_names(made.unit))
         for name in (made.unit, made.shop):
             _ip("netns", "add", name)

@@ -71,7 +71,7 @@ def _fuzz(scale: Scale) -> Iterator[Claim]:
             tally.try_(mutant)
     told = sum(len(fields(leaf, every=not scale.short)) for leaf in LEAVES)
     tried = len(tally.tried)
-    _draw(tally, scale.of(8000, 800))
+    _draw(tally, scale.of(8000, 300))
     outside = tally.outside
     yield Claim(
         "telemetry-fuzz",
