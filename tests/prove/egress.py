@@ -17,9 +17,9 @@ from typing import Any
 
 from tests.prove.capture import Capture, Packet, capturing, foreign_names, judged
 from tests.prove.life import UNIT, Life, Lived, Shop
+from tests.prove.mqtt import Verdict, read
 from tests.prove.namespaces import BROKER, BROKER_NAME, BROKER_PORT, cable, missing
 from tests.prove.row import Row, Scale
-from tests.prove.wire import Verdict, read
 
 # What `smuggler` sends, and where the checker must tell of it: a packet, a look-up, a payload, or
 # something that an MQTT packet carries.

@@ -12,9 +12,9 @@ import pytest
 from edge_agent.config import UnitConfig
 from edge_agent.records import MAX_PAYLOAD_BYTES, State, encode, topic
 from tests.prove.capture import Segment, foreign_names, judged
+from tests.prove.mqtt import read
 from tests.prove.mutations import example
 from tests.prove.namespaces import BROKER, BROKER_NAME, BROKER_PORT, NAMES, TIME, UNIT
-from tests.prove.wire import read
 
 HERE = UnitConfig("table")
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
