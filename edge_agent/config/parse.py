@@ -251,6 +251,7 @@ def _uplink(section: Section, base: Path) -> UplinkConfig:
         max_unreceipted=section.whole("max_unreceipted", 500, 1, 10_000),
         receipt_s=section.number("receipt_s", 30.0, 1, 3600),
         backoff_s=section.number("backoff_s", 60.0, 0.1, 3600),
+        keepalive_s=section.whole("keepalive_s", 30, 5, 3600),
     )
     section.close()
     return uplink

@@ -200,9 +200,15 @@ class StaffRules:
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    """Small counts (k) and the length of a window."""
+    """Small counts and the length of a window.
 
-    k: int = 1
+    Args:
+        k: a zone's window is told when its visits (reaches, without a floor) are none or at least
+            so many; fewer wait for the next ones.
+        window_s: seconds.
+    """
+
+    k: int = 5
     window_s: float = 60.0
 
 
@@ -232,6 +238,8 @@ class UplinkConfig:
         max_unreceipted: rows sent and not yet receipted by the sink; more wait.
         receipt_s: a row without a receipt for so long is sent again.
         backoff_s: the longest wait between two attempts to connect.
+        keepalive_s: a link that is silent for so long is asked whether it is there, and given up
+            when it stays silent for as long again; shorter where a router forgets idle links.
     """
 
     broker: Broker | None = None
@@ -243,6 +251,7 @@ class UplinkConfig:
     max_unreceipted: int = 500
     receipt_s: float = 30.0
     backoff_s: float = 60.0
+    keepalive_s: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,9 @@ class Delivery:
     """The uplink's account of rows.
 
     A row is out until a receipt covers it; the broker's acknowledgement only frees its place in
-    flight. At most ``max_unreceipted`` rows of the file are out or receipted and not yet purged,
-    which the outbox relies on (see `edge_agent.outbox.Outbox`).
+    flight. At most ``max_unreceipted`` rows of the file were ever sent: out, left out, or receipted
+    and not yet purged, and they are the oldest, which the outbox relies on (see
+    `edge_agent.outbox.Outbox`).
 
     Args:
         max_inflight: rows sent and not acknowledged by the broker.
@@ -105,7 +106,7 @@ class Delivery:
         if key in self._inflight or key in self._receipted or key in self.parked:
             return Verdict.SKIP
         out = self._out.get(key)
-        if out is None and len(self._out) + len(self._receipted) >= self._max_unreceipted:
+        if out is None and self._sent() >= self._max_unreceipted:
             return Verdict.WAIT
         if out is not None and not out.again:
             return Verdict.SKIP
@@ -216,6 +217,10 @@ class Delivery:
         self.parked.clear()
         self._in_vain = 0
         self.after = None
+
+    def _sent(self) -> int:
+        # What was left out was sent too: the broker may have passed it on before it broke off.
+        return len(self._out) + len(self._receipted) + len(self.parked)
 
     def _suspect(self, key: Key) -> bool:
         return self._strikes.get(key, 0) >= _SUSPECT

@@ -28,9 +28,6 @@ from edge_agent.errors import LinkError
 from edge_agent.records import MAX_PAYLOAD_BYTES, State, topic
 from edge_agent.transport.seal import Outgoing, seal
 
-# A silent broker is noticed within twice of it; the broker sends a silent unit's will after one
-# and a half of it.
-KEEPALIVE_S = 30
 # For the name, each address and the TLS handshake.
 _CONNECT_S = 5.0
 # For the broker to close after a goodbye, and how much of what it still says is read meanwhile.
@@ -158,17 +155,18 @@ class Link:
         self._drop()
 
     def _open(self, config: UplinkConfig, broker: Broker) -> None:
+        # A silent broker is noticed within two keepalives; the broker sends a silent unit's will
+        # after one and a half.
+        address = (broker.host, broker.port, config.keepalive_s)
         try:
             if broker.tls:
                 self._client.tls_set_context(_tls(config))
             if config.protocol == 5:
                 limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
                 limits.MaximumPacketSize = MAX_PAYLOAD_BYTES + _OVERHEAD_BYTES
-                self._client.connect(
-                    broker.host, broker.port, KEEPALIVE_S, clean_start=True, properties=limits
-                )
+                self._client.connect(*address, clean_start=True, properties=limits)
             else:
-                self._client.connect(broker.host, broker.port, KEEPALIVE_S)
+                self._client.connect(*address)
         except (OSError, ValueError) as error:
             self._drop()
             raise LinkError(str(error)) from error

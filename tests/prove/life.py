@@ -235,7 +235,8 @@ class Life:
         """So many rows more are stored by the vision that runs."""
         path = self._records()
         known = len(_lines(path))
-        self._until(lambda: len(_lines(path)) >= known + rows, f"{rows} rows counted")
+        patience_s = _PATIENCE_S + 2 * rows
+        self._until(lambda: len(_lines(path)) >= known + rows, f"{rows} rows counted", patience_s)
 
     def _arrived(self) -> None:
         """The sink has what was counted until now."""
@@ -246,11 +247,11 @@ class Life:
             "the last row at the sink",
         )
 
-    def _until(self, true: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _PATIENCE_S
+    def _until(self, true: Callable[[], bool], what: str, patience_s: float = _PATIENCE_S) -> None:
+        deadline = time.monotonic() + patience_s
         while not true():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{what}: not within {_PATIENCE_S:g} s")
+                raise TimeoutError(f"{what}: not within {patience_s:g} s")
             time.sleep(0.1)
 
     def _records(self) -> Path:

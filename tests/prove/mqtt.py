@@ -12,9 +12,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from edge_agent.config import UnitConfig
+from edge_agent.config import UnitConfig, UplinkConfig
 from edge_agent.records import MAX_PAYLOAD_BYTES, topic
-from edge_agent.transport.link import KEEPALIVE_S
 from tests.prove.capture import Segment
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = (
@@ -27,6 +26,8 @@ _LIMIT = bytes((_MAXIMUM_PACKET_SIZE,)) + struct.pack("!I", MAX_PAYLOAD_BYTES + 
 # Leaf of a unit's topics: the first byte of its PUBLISH, but for DUP.
 _HOW = {"counts": 0x32, "state": 0x33, "health": 0x30}
 _MODULUS = 2**32
+# As a site file that does not say otherwise asks for.
+_KEEPALIVE_S = UplinkConfig().keepalive_s
 
 
 @dataclass(slots=True)
@@ -157,7 +158,7 @@ class _Reader:
         client = fields.text()
         expected = f"shelflight-{self._unit.tenant}-{self._unit.store}-{self._unit.id}"
         plain = (
-            (head, name, flags, keepalive) == (0x10, "MQTT", _CONNECT_FLAGS, KEEPALIVE_S)
+            (head, name, flags, keepalive) == (0x10, "MQTT", _CONNECT_FLAGS, _KEEPALIVE_S)
             and level in (4, 5)
             and limits == (_LIMIT if self._five else b"")
             and client == expected
