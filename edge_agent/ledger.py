@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edge_agent.outbox import Checkpoint, Entry, Ledger, Stage, read_ledger
-from edge_agent.records import Window, carrying, digest
+from edge_agent.records import Quality, Window, carrying, digest
 
 # How a count is called, one and many, in the order in which it is told.
 _WORDS = {
@@ -89,8 +89,8 @@ def _plain(ledger: Ledger) -> Iterator[str]:
     for row in ledger.entries:
         yield from _entry(row)
     for window in ledger.carried:
-        k, since = window.definitions.k, _time(window.start, window)
-        yield f"{window.zone}: fewer than {k} visitors since {since}: carried on, not told yet"
+        k = window.definitions.k
+        yield f"{_span(window)}  {window.zone}: fewer than {k} visitors, carried on, not told yet"
 
 
 def _folded(point: Checkpoint) -> str:
@@ -100,10 +100,7 @@ def _folded(point: Checkpoint) -> str:
 
 def _entry(row: Entry) -> Iterator[str]:
     for window in row.counts.windows:
-        yield (
-            f"{_time(window.start, window)} {window.length_s:g} s  {window.zone}: {_counts(window)}"
-            f"  [{_STAGES[row.stage]}]"
-        )
+        yield f"{_span(window)}  {window.zone}: {_counts(window)}  [{_STAGES[row.stage]}]"
 
 
 def _counts(window: Window) -> str:
@@ -114,11 +111,13 @@ def _counts(window: Window) -> str:
     return ", ".join(told) or "nobody"
 
 
-def _time(t: float, window: Window) -> str:
-    if window.clock.value == "recording":
-        return f"second {t:g} of the recording"
-    unsure = " (clock not set)" if window.clock.value == "unsynced" else ""
-    return f"{datetime.fromtimestamp(t).astimezone():%Y-%m-%d %H:%M}{unsure}"
+def _span(window: Window) -> str:
+    if window.clock is Quality.RECORDING:
+        return f"second {window.start:g} to {window.end:g} of the recording"
+    start, end = (datetime.fromtimestamp(t).astimezone() for t in (window.start, window.end))
+    unsure = " (clock not set)" if window.clock is Quality.UNSYNCED else ""
+    until = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
+    return f"{start:%Y-%m-%d %H:%M} to {until}{unsure}"
 
 
 def _verdict(ledger: Ledger, broken: list[Entry]) -> str:

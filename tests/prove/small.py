@@ -123,7 +123,7 @@ def _at_work(scale: Scale, folder: Path) -> Iterator[Row]:
     own = folder / "unit"
     own.mkdir()
     clip = record(folder / "walk.jsonl", 10_000.0, every=7, stay=3)
-    rows = scale.of(120, 12)
+    waited = scale.of(60, 6)
     with Rig(own, Plan(clip, FLOOR, pace=60.0)) as rig:
         _ask_for(rig, K)
         rig.start_broker()
@@ -131,7 +131,10 @@ def _at_work(scale: Scale, folder: Path) -> Iterator[Row]:
         rig.start_service("uplink")
         for part in range(3):
             rig.start_vision()
-            until(lambda part=part: len(rig.records()) >= rows * (part + 1) // 3, "windows told")
+            until(
+                lambda part=part: _waited(rig) >= waited * (part + 1) // 3,
+                "windows that waited for more visitors",
+            )
             rig.kill("vision")
         carried = read_ledger(rig.state / "outbox.db").carried
         rig.finish("uplink", 30)
@@ -149,6 +152,11 @@ def _at_work(scale: Scale, folder: Path) -> Iterator[Row]:
         f"{small} of {len(told)}; {longer}; {sum(w.pass_bys for w in carried)}",
         not small and longer > 0 and all(w.pass_bys < K for w in carried),
     )
+
+
+def _waited(rig: Rig) -> int:
+    windows = [window for line in rig.records() for window in json.loads(line)["windows"]]
+    return sum(window["merged"] > 1 for window in windows)
 
 
 def _ask_for(rig: Rig, k: int) -> None:
