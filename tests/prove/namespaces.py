@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,18 @@ UNIT_6, GATEWAY_6 = IPv6Address("fd77::2"), IPv6Address("fd77::1")
 BROKER_NAME = "broker.shop.test"
 BROKER_PORT = 1883
 _CLONE_NEWNET = 0x40000000
+_NAMES_OF = Path("/etc/netns")
+# When nothing more can be read: end what runs in the namespaces, then these.
+_SWEEP = f"""
+cat > /dev/null
+for name in "$@"; do
+    ip netns pids "$name" 2> /dev/null | xargs -r kill -9
+    ip netns delete "$name" 2> /dev/null
+    rm -rf "{_NAMES_OF}/$name"
+done
+rmdir --ignore-fail-on-non-empty {_NAMES_OF} 2> /dev/null
+exit 0
+"""
 _KEPT = ("PATH", "PYTHONPATH", "LANG", "OPENBLAS_NUM_THREADS")
 
 
@@ -91,13 +102,10 @@ def cable(folder: Path) -> Iterator[Cable]:
     """
     made = Cable(f"unit-{os.getpid()}", f"shop-{os.getpid()}")
     with ExitStack() as undo:
-        # Who ends this ends what it made: a namespace outlives its maker.
-        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-        undo.callback(signal.signal, signal.SIGTERM, before)
-        undo.enter_context(_names(made.unit))
+        undo.enter_context(_swept(made))
+        _names(made.unit)
         for name in (made.unit, made.shop):
             _ip("netns", "add", name)
-            undo.callback(_ip, "netns", "delete", name)
             _ip("-n", name, "link", "set", "lo", "up")
         undo.callback(made.end)
         _ip("link", "add", "eth0", "netns", made.unit, "type", "veth",
@@ -138,20 +146,29 @@ def _address(namespace: str, four: IPv4Address, six: IPv6Address) -> None:
 
 
 @contextmanager
-def _names(namespace: str) -> Iterator[None]:
+def _swept(made: Cable) -> Iterator[None]:
+    """Namespaces outlive who makes them: somebody waits for our end, however it comes, and sweeps.
+
+    Our end closes the pipe that the sweeper reads from.
+    """
+    with subprocess.Popen(
+        ("sh", "-c", _SWEEP, "sweep", made.unit, made.shop),
+        stdin=subprocess.PIPE, start_new_session=True,
+    ) as sweeper:  # fmt: skip
+        assert sweeper.stdin is not None
+        try:
+            yield
+        finally:
+            sweeper.stdin.close()
+            sweeper.wait(20)
+
+
+def _names(namespace: str) -> None:
     """Who resolves names there: ip-netns(8) shows this file as /etc/resolv.conf."""
-    above = Path("/etc/netns")
-    new = not above.exists()
-    folder = above / namespace
+    folder = _NAMES_OF / namespace
     folder.mkdir(parents=True)
-    try:
-        text = f"nameserver {NAMES}\nsearch .\noptions timeout:1 attempts:2\n"
-        (folder / "resolv.conf").write_text(text)
-        yield
-    finally:
-        shutil.rmtree(folder)
-        if new and not any(above.iterdir()):
-            above.rmdir()
+    text = f"nameserver {NAMES}\nsearch .\noptions timeout:1 attempts:2\n"
+    (folder / "resolv.conf").write_text(text)
 
 
 def _ip(*words: str) -> None:
