@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from uplink_world import Mosquitto, eventually, running, site
 
-from edge_agent.config import Broker, Site, UplinkConfig
+from edge_agent.config import Broker, Site, UnitConfig, UplinkConfig
 from edge_agent.errors import LinkError
-from edge_agent.transport.link import Link, Message
+from edge_agent.records import State
+from edge_agent.transport.link import Link
 from tests.prove.authority import Authority, Identity
 from tests.prove.trust import SettableClock
 
@@ -174,8 +175,9 @@ def test_a_broker_that_knows_only_an_old_tls_is_refused(authority: Authority) ->
 
 def link(authority: Authority, port: int, dated: bool) -> Link:
     config = UplinkConfig(ca=authority.ca)
-    will = Message("shelflight/v1/a/b/c/state", b"")
-    return Link(config, Broker("localhost", port, tls=True), "a", will, "x", dated)
+    unit = UnitConfig("shelf-1", "demo", "store-1")
+    will = State(unit.id, 1, False)
+    return Link(config, Broker("localhost", port, tls=True), unit, will, dated)
 
 
 @contextmanager
