@@ -24,7 +24,7 @@ def test_help_lists_what_there_is_and_no_more():
     assert done.returncode == 0
     for name in ("check", "vision", "uplink", "run", "replay", "track", "bench"):
         assert f"    {name} " in done.stdout
-    for later in ("status", "ledger"):
+    for later in ("status",):
         assert f"    {later} " not in done.stdout
 
 

@@ -29,7 +29,24 @@ class Break:
     parts: tuple[str, ...]
 
 
-BREAKS: dict[str, Break] = {}
+BREAKS: dict[str, Break] = {
+    # A purge before the receipt: the broker's word is taken for the sink's.
+    "early-ack": Break(
+        "edge_agent/transport/courier.py",
+        "            self._delivery.acknowledged(key)\n            return\n",
+        "            self._delivery.acknowledged(key)\n"
+        "            self._delivery.receipt(Receipt(key.boot, key.seq), self._clock.monotonic())\n"
+        "            return\n",
+        ("kills", "sync"),
+    ),
+    # A cut in the chain: a row says something else than what stands before it.
+    "chain": Break(
+        "edge_agent/outbox/writer.py",
+        "windows, head or self._link())",
+        "windows, digest(b''))",
+        ("ledger",),
+    ),
+}
 
 
 def run(name: str, parts: Sequence[str]) -> int:
