@@ -99,7 +99,8 @@ def _pump(link: Link, heard: list[bytes], count: int) -> None:
 
 def _planted(scale: Scale, port: int, folder: Path, heard: list[bytes]) -> Claim:
     """Rows written into the outbox by another hand: the uplink keeps them, and brings the rest."""
-    planted = _plant(folder / "state", scale.of(1000, 60))
+    # Fewer than an uplink looks at without a receipt (uplink.max_unreceipted, 500).
+    planted = _plant(folder / "state", scale.of(400, 60))
     heard.clear()
     site = folder / "site.yaml"
     site.write_text(
