@@ -30,6 +30,22 @@ class Break:
 
 
 BREAKS: dict[str, Break] = {
+    # A box printed into a field.
+    "box": Break(
+        "edge_agent/transport/link.py",
+        "sealed.topic, sealed.payload, sealed.qos",
+        "sealed.topic, sealed.payload.replace("
+        'b\'"seq":\', b\'"box":[0.41,0.62,0.08,0.35],"seq":\'), sealed.qos',
+        ("telemetry", "egress"),
+    ),
+    # A picture in a payload.
+    "jpeg": Break(
+        "edge_agent/transport/link.py",
+        "sealed.topic, sealed.payload, sealed.qos",
+        "sealed.topic, sealed.payload.replace("
+        'b\'"zone":"\', b\'"zone":"/9j/4AAQSkZJRgABAQ\'), sealed.qos',
+        ("telemetry", "egress"),
+    ),
     # A purge before the receipt: the broker's word is taken for the sink's.
     "early-ack": Break(
         "edge_agent/transport/courier.py",
