@@ -105,11 +105,6 @@ def _sql(*statements: str) -> Damage:
     return damage
 
 
-def _folder(path: Path) -> None:
-    _gone("", "-wal", "-shm")(path)
-    path.mkdir()
-
-
 def _folded(damage: Damage) -> Damage:
     """First everything in the log is brought into the database."""
 
@@ -126,7 +121,6 @@ AT_REST: dict[str, Damage] = {
     "text": _instead(b"this is no database\n" * 400),
     "zeros": _instead(bytes(8 * _PAGE)),
     "noise": _instead(random.Random(1).randbytes(8 * _PAGE)),
-    "a folder": _folder,
     "no magic": _folded(_bytes(0, b"SQLite format 4")),
     "page size 3": _folded(_bytes(16, b"\x00\x03")),
     "half a header": _folded(_cut(lambda _: 50)),
@@ -165,7 +159,6 @@ UNDERNEATH: dict[str, Damage] = {
     "replaced by text": _instead(b"this is no database\n" * 400),
     "cut to nothing": _cut(lambda _: 0),
     "cut in half": _cut(lambda size: size // 2),
-    "the log cut to nothing": _cut(lambda _: 0, "-wal"),
     "zeroed": _bytes(0, bytes(2 * _PAGE)),
     "of noise": _bytes(0, random.Random(8).randbytes(2 * _PAGE)),
 }
