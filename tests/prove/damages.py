@@ -202,7 +202,7 @@ def prove(scale: Scale, folder: Path) -> Iterator[Row]:
     folder.mkdir()
     clip = tape(folder / "tape.jsonl", _END_S)
     image, before = _power_cut(folder, clip)
-    step = scale.of(full=1, short=4)
+    step = scale.of(full=1, short=6)
     fates: list[_Fate] = []
     stored = set(before)
     with ExitStack() as stack:

@@ -58,13 +58,13 @@ class Card:
 
 @contextlib.contextmanager
 def card(folder: Path, mib: int) -> Iterator[Card]:
-    """Made, mounted as systems on cards mount theirs, and gone afterwards."""
-    folder.mkdir(parents=True)
-    image, at = folder / "card.img", folder / "card"
-    with image.open("wb") as file:
-        file.truncate(mib * _MIB)
-    at.mkdir()
+    """Made, its blocks in RAM, mounted as systems mount theirs, and gone afterwards."""
+    at = folder / "card"
+    at.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
+        image = stack.enter_context(small_disk(folder / "blocks", (mib + 1) * 1024)) / "card.img"
+        with image.open("wb") as file:
+            file.truncate(mib * _MIB)
         device = _run("losetup", "--find", "--show", str(image))
         stack.callback(_run, "losetup", "--detach", device)
         one = Card(at, device)

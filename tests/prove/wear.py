@@ -19,7 +19,7 @@ _WINDOW_S, _DAY_S = 60.0, 86_400.0
 _MOST_MB = 50.0
 _FPS = 0.2
 # A window in real time: longer than ext4's commit interval (5 s), so that it writes by itself.
-_REAL_S = 8.0
+_REAL_S = 6.0
 _PATIENCE_S, _POLL_S = 20.0, 0.25
 # The first windows make the log grow to the length that it keeps for good.
 _WARM = 45
@@ -43,7 +43,7 @@ def prove(scale: Scale, folder: Path) -> Iterator[Row]:
 
 def _beside(folder: Path) -> str:
     """The same for windows that come as slowly as ext4 needs to write by itself."""
-    each, _ = _measure(folder, 12, real=True)
+    each, _ = _measure(folder, 8, real=True)
     return f" ({each / 1024:.1f} KiB a window where it settles by itself, {_REAL_S:g} s apart)"
 
 
