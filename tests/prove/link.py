@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.outbox import Outbox
-from edge_agent.records import Receipt, Window, decode_counts, encode
+from edge_agent.records import Window, decode_counts, decode_receipt, encode
 from tests.prove.field import UNIT, tape, watch_tape, write_site
 from tests.prove.row import Row, Scale
 from tests.prove.unit import (
     Arrived,
-    Receipts,
+    Listener,
     broker,
     compare,
     counted,
@@ -213,9 +213,9 @@ class _Live:
         counts = self._outbox.append(next(self._windows))
         self.stored[counts.seq] = time.monotonic()
 
-    def heard(self, receipt: Receipt) -> None:
-        """What the sink has now."""
-        now = time.monotonic()
+    def heard(self, payload: bytes) -> None:
+        """What the sink has now, by its receipt."""
+        now, receipt = time.monotonic(), decode_receipt(payload)
         if receipt.boot == _BOOT:
             self.carried = max(self.carried, receipt.seq)
             if receipt.seq == self._rows and self.drained_at is None:
@@ -241,7 +241,7 @@ def _backlog(folder: Path, hours: int) -> Iterator[Row]:
         mosquitto = stack.enter_context(broker(folder / "broker"))
         held = stack.enter_context(sink(folder / "sink", mosquitto.port))
         site = write_site(folder, folder / "none", mosquitto.port)
-        stack.enter_context(Receipts(mosquitto.port, live.heard))
+        stack.enter_context(Listener(mosquitto.port, "cmd/ack", live.heard))
         began = time.monotonic()
         stack.enter_context(service("uplink", site, backlog.state))
         while live.drained_at is None and time.monotonic() - began < 120:
@@ -277,7 +277,7 @@ def _slow(folder: Path) -> Iterator[Row]:
         wire = stack.enter_context(Wire(mosquitto.port))
         wire.bytes_s = _SLOW_BYTES_S
         stack.enter_context(sink(folder / "sink", mosquitto.port))
-        stack.enter_context(Receipts(mosquitto.port, live.heard))
+        stack.enter_context(Listener(mosquitto.port, "cmd/ack", live.heard))
         site = write_site(folder, folder / "none", wire.port)
         began = time.monotonic()
         stack.enter_context(service("uplink", site, backlog.state))

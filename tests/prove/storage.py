@@ -10,14 +10,14 @@ from pathlib import Path
 from subprocess import Popen
 
 from edge_agent import health
-from edge_agent.records import Receipt, Trouble
+from edge_agent.records import Trouble, decode_receipt
 from tests.cloud_sink.sink_world import Sink
 from tests.prove import damages, wear
 from tests.prove.disks import card, fill, small_disk
 from tests.prove.field import sums, tape, told_trouble, undisturbed, watch_tape, write_site
 from tests.prove.row import Row, Scale
 from tests.prove.unit import (
-    Receipts,
+    Listener,
     broker,
     compare,
     counted,
@@ -32,6 +32,8 @@ from tests.prove.unit import (
 
 # Of tapes that are long: frames a second.
 _FPS = 2.0
+# Rows of an outbox that may have been sent.
+_SENT = 20
 # From one full disk to the next.
 _CYCLE_S = 250.0
 # The sink's counter of messages.
@@ -53,7 +55,7 @@ def prove(scale: Scale, folder: Path) -> Iterator[Row]:
 
 def _unit_full(scale: Scale, folder: Path, disk: Path) -> Row:
     """The unit's own disk fills up and is freed, again and again, the last time under an uplink."""
-    times = scale.of(full=5, short=1)
+    times = scale.of(full=4, short=1)
     folder.mkdir()
     clip = tape(folder / "tape.jsonl", _CYCLE_S * times, _FPS)
     records, state, run = folder / "records.jsonl", disk / "state", folder / "run"
@@ -103,7 +105,7 @@ def _sink_full(folder: Path) -> Row:
         mosquitto = stack.enter_context(broker(folder / "broker"))
         held = stack.enter_context(sink(disk / "sink", mosquitto.port))
         stack.enter_context(
-            Receipts(mosquitto.port, lambda receipt: heard.append(_committed(held.db, receipt)))
+            Listener(mosquitto.port, "cmd/ack", lambda told: heard.append(_held(held.db, told)))
         )
         site = write_site(folder, clip, mosquitto.port)
         uplink = stack.enter_context(service("uplink", site, state))
@@ -132,8 +134,9 @@ def _sink_full(folder: Path) -> Row:
     )  # fmt: skip
 
 
-def _committed(db: Path, receipt: Receipt) -> bool:
-    """Whether another process finds in the database what the receipt says."""
+def _held(db: Path, payload: bytes) -> bool:
+    """Whether another process finds in the database what a receipt says."""
+    receipt = decode_receipt(payload)
     spans = ((1, receipt.seq), *receipt.have) if receipt.seq else receipt.have
     with closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True, timeout=10)) as database:
         return all(
@@ -163,12 +166,13 @@ def _broker_full(folder: Path) -> Row:
         mosquitto = stack.enter_context(broker(folder / "broker", *keeps))
         held = stack.enter_context(sink(folder / "sink", mosquitto.port))
         site = write_site(folder, clip, mosquitto.port)
-        with service("uplink", site, state):
+        taken: list[bytes] = []
+        with Listener(mosquitto.port, "counts", taken.append), service("uplink", site, state):
             until(lambda: "is there" in (folder / "uplink.log").read_text(), "the link", 30)
             held.end()
             filler = fill(disk)
             watch_tape(site, state, run, records)
-            until(lambda: _sent(folder), "rows that the broker took", 30)
+            until(lambda: len(taken) >= len(rows_of(records)), "all rows at the broker", 30)
             mosquitto.kill()
             mosquitto.start()
             filler.unlink()
@@ -181,12 +185,6 @@ def _broker_full(folder: Path) -> Row:
     )  # fmt: skip
 
 
-def _sent(folder: Path) -> bool:
-    """Rows were taken by the broker, and nobody receipts them."""
-    told = health.read_all(folder / "run")
-    return told_trouble(told, Trouble.RECEIPTS_LATE)
-
-
 def _overflow(scale: Scale, folder: Path) -> Iterator[Row]:
     """Far more windows than the outbox may hold."""
     if not scale.short:
@@ -197,7 +195,7 @@ def _overflow(scale: Scale, folder: Path) -> Iterator[Row]:
 def _too_small(away: str, scale: Scale, folder: Path, published: bool) -> Row:
     """An outbox of 100 rows; what comes to it while nobody takes its rows, or some were sent."""
     folder.mkdir(parents=True)
-    seconds = scale.of(full=2000, short=200)
+    seconds = scale.of(full=1000, short=200)
     clip = tape(folder / "tape.jsonl", seconds, _FPS)
     records, state, run = folder / "records.jsonl", folder / "state", folder / "run"
     with ExitStack() as stack:
@@ -205,16 +203,18 @@ def _too_small(away: str, scale: Scale, folder: Path, published: bool) -> Row:
         held = stack.enter_context(sink(folder / "sink", mosquitto.port))
         site = write_site(
             folder, clip, mosquitto.port, {"fps": _FPS},
-            uplink={"max_unreceipted": 20, "receipt_s": 1}, outbox={"max_rows": 100},
+            uplink={"max_unreceipted": _SENT}, outbox={"max_rows": 100},
         )  # fmt: skip
         expected = undisturbed(_roomy(folder, clip), folder)
         held.end()
         uplinks: list[Popen[bytes]] = []
+        taken: list[bytes] = []
+        stack.enter_context(Listener(mosquitto.port, "counts", taken.append))
 
         def tell(t: float) -> None:
             if t == 50 and published:
                 uplinks.append(stack.enter_context(service("uplink", site, state)))
-                until(lambda: _sent(folder), "rows that the broker took", 30)
+                until(lambda: len(taken) >= _SENT, "rows that the broker took", 30)
 
         watch_tape(site, state, run, records, tell)
         told = health.read_all(run)
