@@ -39,6 +39,15 @@ Writes all that is stored; `serve` may go on meanwhile.
   jsonl  the counts messages as they were published, one a line, ordered by tenant, store, unit,
          the boots' first arrival and seq: the same as the unit's own records.jsonl
 """
+_LEDGER = """\
+Checks each unit's messages against its ledger: every message says the SHA-256 of the one before it,
+and the unit's health says that of its newest. A line a unit; exit 0 where both sides hold the same,
+else 1. `serve` may go on meanwhile.
+
+  same     the sink holds what the unit says it sent, all the way back
+  missing  the unit's newest message is not here: this store lost it, or was begun anew
+  differs  other bytes stand under the same number: one side was changed
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     try:
-        _run(args)
+        return _run(args)
     except SinkError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -58,19 +67,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(args: argparse.Namespace) -> None:
+def _run(args: argparse.Namespace) -> int:
     path = database_path(args.db)
     # Only what was asked for is loaded.
     if args.command == "export":
         from cloud_sink.export import export
 
         export(path, args.format, args.out)
-        return
+        return 0
+    if args.command == "ledger":
+        from cloud_sink.ledger import told
+
+        return told(path, as_json=args.json)
     from cloud_sink.broker import parse_broker
     from cloud_sink.serve import serve
 
     broker = parse_broker(args.broker, args.protocol, args.ca, args.cert, args.key)
     serve(broker, path, args.http, args.name)
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,6 +110,8 @@ def _parser() -> argparse.ArgumentParser:
     export = _command(commands, "export", "write all that is stored as CSV or JSON lines", _EXPORT)
     export.add_argument("--format", required=True, choices=("csv", "jsonl"))
     export.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
+    ledger = _command(commands, "ledger", "check units' messages against their ledgers", _LEDGER)
+    ledger.add_argument("--json", action="store_true", help="one JSON object a unit")
     return parser
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cloud_sink.ledger import Unit, compare
 from cloud_sink.questions import By, Cursor, Question
 from cloud_sink.tables import (
     ESTIMATE_COLUMNS,
@@ -64,7 +65,7 @@ def ask(db: sqlite3.Connection, question: Question) -> Answer:
 
 
 def units(db: sqlite3.Connection) -> list[Row]:
-    """Every unit that ever spoke: its state, when it last did, and its latest health."""
+    """Every unit that ever spoke: its state, when it last did, its latest health, its ledger."""
     rows = _rows(
         db.execute(
             "SELECT tenant, store, unit, online, session, state_at, last_seen, health_at, health"
@@ -74,6 +75,8 @@ def units(db: sqlite3.Connection) -> list[Row]:
     for row in rows:
         row["online"] = None if row["online"] is None else bool(row["online"])
         row["health"] = None if row["health"] is None else json.loads(row["health"])
+        verdict = compare(db, Unit(row["tenant"], row["store"], row["unit"]), row["health"])
+        row["ledger"] = None if verdict is None else verdict.value
     return rows
 
 

@@ -167,6 +167,7 @@ def _later(window: Window) -> dict[str, Any]:
         "reached": window.reached,
         "empty_handed": window.empty_handed,
         "abstained": window.abstained,
+        "bound_s": window.bound_s,
     }
     known |= _prefixed("staff", window.staff)
     for name in ESTIMATED:

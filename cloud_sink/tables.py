@@ -11,7 +11,7 @@ from cloud_sink.errors import StoreError, UsageError
 
 # "SFLT": tells our file from any other SQLite database (pragma application_id).
 _APPLICATION_ID = 0x53464C54
-_VERSION = 2
+_VERSION = 3
 # A reader waits so long for the writer's checkpoint, seconds.
 _BUSY_S = 5.0
 
@@ -30,9 +30,12 @@ ESTIMATED = ("reaches", "picks", "put_backs")
 ESTIMATE_COLUMNS = tuple(f"{name}_{end}" for name in ESTIMATED for end in ("low", "best", "high"))
 # JSON as the unit wrote it: nothing is summed over these.
 JSON_COLUMNS = ("histograms", "facings")
-LATER_COLUMNS = (
-    "reached", "empty_handed", "abstained", *STAFF_COLUMNS, *ESTIMATE_COLUMNS, *JSON_COLUMNS,
-)  # fmt: skip
+# What each store version brought; a column stands after those that were there.
+_ADDED = {
+    2: ("reached", "empty_handed", "abstained", *STAFF_COLUMNS, *ESTIMATE_COLUMNS, *JSON_COLUMNS),
+    3: ("bound_s",),
+}
+LATER_COLUMNS = tuple(name for names in _ADDED.values() for name in names)
 
 _SCRIPT = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -86,20 +89,20 @@ def _kind(column: str) -> str:
     return "REAL" if column in ESTIMATE_COLUMNS or column.endswith("_s") else "INTEGER"
 
 
+def _brought_to(version: int) -> str:
+    added = [f"ALTER TABLE windows ADD COLUMN {name} {_kind(name)};" for name in _ADDED[version]]
+    return "".join(added) + f"PRAGMA user_version = {version};"
+
+
 # From each store version to the next; a new file is made as the first one and goes the same way.
-_STEPS = {
-    0: _SCRIPT,
-    1: "".join(f"ALTER TABLE windows ADD COLUMN {name} {_kind(name)};" for name in LATER_COLUMNS)
-    + "PRAGMA user_version = 2;",
-}
-# A reader changes nothing: to it a file of the first version looks as if it had been brought up.
-_AS_IF = " ".join(
-    [
-        "CREATE TEMP VIEW windows AS SELECT *,",
-        ", ".join(f"NULL AS {name}" for name in LATER_COLUMNS),
-        "FROM main.windows",
-    ]
-)
+_STEPS = {0: _SCRIPT, **{version - 1: _brought_to(version) for version in _ADDED}}
+
+
+def _as_if(version: int) -> str:
+    """A reader changes nothing: to it an older file looks as if it had been brought up."""
+    later = [name for added, names in _ADDED.items() if added > version for name in names]
+    told = ", ".join(f"NULL AS {name}" for name in later)
+    return " ".join(["CREATE TEMP VIEW windows AS SELECT *,", told, "FROM main.windows"])
 
 
 def database_path(text: str) -> Path:
@@ -149,8 +152,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         try:
             db.execute("BEGIN")
             _check(db, path, may_be_new=False)
-            if _version(db) < _VERSION:
-                db.execute(_AS_IF)
+            if (version := _version(db)) < _VERSION:
+                db.execute(_as_if(version))
             db.execute("PRAGMA query_only = ON")
             yield db
         finally:

@@ -17,7 +17,8 @@ from edge_agent.errors import ConfigError, ShelflightError
 
 # Command -> (module, what it does). Only the module of the command that was asked for is imported:
 # the uplink never loads numpy, and `check` starts in a blink.
-BENCH = {
+COMMANDS = {
+    "ledger": ("edge_agent.ledger", "what left this unit, in plain words, raw, or checked"),
     "run": ("edge_agent.bench.desk", "start vision and uplink together, on a desk"),
     "demo": ("edge_agent.bench.demo", "a unit, a broker and the sink in one go (make run)"),
     "replay": ("edge_agent.bench.replay", "play a recording through the pipeline"),
@@ -47,8 +48,8 @@ def main(argv: list[str] | None = None) -> int:
             return _service(name, words[1:])
         if name == "check":
             return _check(words[1:])
-        if name in BENCH:
-            return _bench(name, words[1:])
+        if name in COMMANDS:
+            return _command(name, words[1:])
     except ShelflightError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _overview() -> argparse.ArgumentParser:
-    commands = {"check": CHECK, **SERVICES, **{name: text for name, (_, text) in BENCH.items()}}
+    commands = {"check": CHECK, **SERVICES, **{name: text for name, (_, text) in COMMANDS.items()}}
     parser = argparse.ArgumentParser(
         prog="python -m edge_agent",
         description="Shelflight on the unit: counts visits at shelves; only counts leave.",
@@ -75,8 +76,8 @@ def _parser(name: str, text: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(prog=f"python -m edge_agent {name}", description=text)
 
 
-def _bench(name: str, words: list[str]) -> int:
-    module_name, text = BENCH[name]
+def _command(name: str, words: list[str]) -> int:
+    module_name, text = COMMANDS[name]
     module = import_module(module_name)
     parser = _parser(name, text)
     module.add_arguments(parser)
@@ -94,8 +95,7 @@ def _check(words: list[str]) -> int:
     _check_models(site, str(source))
     zones = ", ".join(zone.name for zone in site.zones)
     print(f"unit {site.unit.id} is sound: camera {site.camera.source.value}, zones {zones}")
-    if site.privacy.k > 1:
-        print(f"note: privacy.k is {site.privacy.k}, but small counts are not merged yet: k = 1")
+    print(f"small counts: fewer than {site.privacy.k} visits at a zone wait for the next ones")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 No count is lost without being counted: on a full disk windows are held in RAM, merged into one per
 zone, and written with the next; a damaged outbox is set aside and counting goes on under a new
-boot id.
+boot id. While the clock is not to be trusted rows are held back, so that they can be timed anew.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from edge_agent.errors import InputError, StorageDamaged, StorageError
-from edge_agent.outbox import Outbox, set_aside
-from edge_agent.records import Counts, Trouble, Window, encode, fold
+from edge_agent.outbox import Correction, Outbox, Wreck, set_aside
+from edge_agent.records import Trouble, Window, fold
 
 log = logging.getLogger("shelflight.journal")
 
@@ -42,23 +43,24 @@ class RecordsFile:
             self._file: BinaryIO = path.open("wb")
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-        self._last: tuple[tuple[str, int], int] | None = None
+        self._places: dict[tuple[str, int], int] = {}
 
-    def write(self, counts: Counts) -> None:
-        """Add a line; a row that took in more windows replaces its own."""
+    def write(self, boot: str, seq: int, payload: bytes) -> None:
+        """Add a row's line; a row that was written before is replaced, with all after it."""
         try:
-            self._write(counts)
+            self._write((boot, seq), payload)
         except OSError as error:
             # For the bench only: what a unit counts does not depend on it.
             log.error("%s: cannot be written any more: %s", self._path, error.strerror)
 
-    def _write(self, counts: Counts) -> None:
-        key = (counts.boot, counts.seq)
-        if self._last is not None and self._last[0] == key:
-            self._file.seek(self._last[1])
+    def _write(self, key: tuple[str, int], payload: bytes) -> None:
+        place = self._places.get(key)
+        if place is not None:
+            self._file.seek(place)
             self._file.truncate()
-        self._last = (key, self._file.tell())
-        self._file.write(encode(counts) + b"\n")
+            self._places = {one: at for one, at in self._places.items() if at < place}
+        self._places[key] = self._file.tell()
+        self._file.write(payload + b"\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -67,30 +69,42 @@ class RecordsFile:
             self._file.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an outbox goes by: whose it is, and the rest as for `Outbox.open`."""
+
+    unit: str
+    max_rows: int
+    k: int = 1
+    published: int = 0
+
+
 class Journal:
     """Writes batches of windows to the outbox.
 
     Args:
         path: the outbox.
-        unit: the unit's id.
-        max_rows: as for `Outbox`.
+        terms: what it goes by.
         wall: seconds since 1970, to name what is set aside.
         records: where each row is written too, for the bench.
+        holding: whether rows are held back until `correct` or `let_go`.
     """
 
     def __init__(
         self,
         path: Path,
-        unit: str,
-        max_rows: int,
+        terms: Terms,
         wall: Callable[[], float],
         records: RecordsFile | None = None,
+        holding: bool = False,
     ) -> None:
         self._path = path
-        self._unit = unit
-        self._max_rows = max_rows
+        self._terms = terms
         self._wall = wall
         self._records = records
+        self._holding = holding
+        self._since: float | None = None
+        self._due: list[Callable[[Outbox], None]] = []
         self._held: tuple[Window, ...] = ()
         self._outbox: Outbox | None = None
         self._merged = 0
@@ -132,8 +146,36 @@ class Journal:
         )
         return frozenset(found)
 
+    @property
+    def carrying(self) -> tuple[str, ...]:
+        """Zones of which fewer than k visits wait to be told."""
+        return () if self._outbox is None else self._outbox.carrying
+
+    @property
+    def holding(self) -> bool:
+        """Whether rows are held back."""
+        return self._holding
+
+    def correct(self, by_s: float, bound_s: float) -> None:
+        """A time server spoke: time what is held anew, by so many seconds, and let it go."""
+        since = 0.0 if self._since is None else self._since
+        correction = Correction(by_s, bound_s, since)
+        self._held = tuple(correction.of(window) for window in self._held)
+        self._release(lambda outbox: outbox.correct(correction))
+
+    def let_go(self) -> None:
+        """Nobody will tell the time soon: let go what is held as it is."""
+        self._release(lambda outbox: outbox.let_go())
+
+    def _release(self, action: Callable[[Outbox], None]) -> None:
+        self._holding = False
+        self._due.append(action)
+        self._attempt(self._catch_up)
+
     def write(self, batch: tuple[Window, ...]) -> None:
         """Make a batch durable, with whatever is still held; on trouble hold it too."""
+        if self._since is None and batch:
+            self._since = min(window.start for window in batch)
         self._hold(batch)
         if self._held:
             self._attempt(self._append)
@@ -166,16 +208,49 @@ class Journal:
             self.resets += 1
             self.boot = new_boot()
             log.error("%s; set aside as %s, counting goes on as boot %s", error, aside, self.boot)
+            self._adopt(aside)
             action()
+
+    def _adopt(self, aside: Path) -> None:
+        """Take over what can still be read of a damaged outbox; counting goes on without it too."""
+        try:
+            self._open()
+            assert self._outbox is not None
+            with Wreck(aside) as wreck:
+                rows = self._outbox.adopt(wreck)
+        except StorageError as error:
+            log.error("%s: nothing of it could be taken over: %s", aside, error)
+        else:
+            log.warning("%s: %d rows that the sink does not have are taken over", aside, rows)
 
     def _open(self) -> None:
         if self._outbox is None:
-            self._outbox = Outbox.open(self._path, self._unit, self.boot, self._max_rows)
+            terms = self._terms
+            self._outbox = Outbox.open(
+                self._path, terms.unit, self.boot, terms.max_rows, terms.k, terms.published
+            )
+            self._outbox.holding = self._holding or bool(self._due)
+            self._outbox.keeping = self._records is not None
 
-    def _append(self) -> None:
+    def _catch_up(self) -> None:
+        """Do what is due since the storage failed."""
         self._open()
         assert self._outbox is not None
-        counts = self._outbox.append(self._held)
+        while self._due:
+            self._due[0](self._outbox)
+            del self._due[0]
+            self._note()
+
+    def _append(self) -> None:
+        self._catch_up()
+        assert self._outbox is not None
+        self._outbox.append(self._held)
         self._held = ()
+        self._note()
+
+    def _note(self) -> None:
+        """Write new rows where the bench wants them, and those that changed once more."""
+        assert self._outbox is not None
         if self._records is not None:
-            self._records.write(counts)
+            for row in self._outbox.stored:
+                self._records.write(row.boot, row.seq, row.payload)

@@ -49,7 +49,7 @@ class Stage:
                         "pace": PACE,
                     },
                     "zones": [{"name": "table", "floor": FLOOR}],
-                    "privacy": {"window_s": 1},
+                    "privacy": {"k": 1, "window_s": 1},
                     "uplink": {
                         "broker": f"mqtt://127.0.0.1:{self.port}",
                         "backoff_s": 1,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import floor
 
 from edge_agent.aggregates.span import Span
@@ -16,6 +17,8 @@ from edge_agent.stock import Facings
 Batch = tuple[Window, ...]
 # Frames further apart than this (or 3 analysed frames) leave a hole in what was observed.
 HOLE_S = 1.0
+# No window is shorter: starts and lengths are told to the millisecond.
+_LEAST_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +28,49 @@ class Epoch:
     Args:
         offset_s: added to a source's time.
         quality: how far the result can be trusted.
+        bound_s: the result is that near to the truth, seconds; None = not known.
     """
 
     offset_s: float = 0.0
     quality: Quality = Quality.RECORDING
+    bound_s: float | None = None
+
+
+@dataclass(slots=True)
+class _Open:
+    """A window that is still being counted, from start to end on the source's clock."""
+
+    start: float
+    end: float
+    epoch: Epoch
+    span: Span = field(default_factory=Span)
+
+    @property
+    def place(self) -> Place:
+        """Where it lies in time."""
+        epoch = self.epoch
+        start = max(0.0, round(self.start + epoch.offset_s, 3))
+        length_s = round(self.end - self.start, 3)
+        return Place(start, length_s, self.end, epoch.quality, epoch.bound_s)
 
 
 class Aggregates:
-    """Counts visits into windows of fixed length, aligned to whole multiples of it.
+    """Counts visits into windows, one after the other without a gap on the source's clock.
 
-    A visit counts in the window in which it ended, in that of its zone. A window is closed when no
-    visit that ended in it can still be reported, also when nothing happened in it: a zero that was
-    observed is not the same as nothing known.
+    They end at whole multiples of their length by the epoch's clock; the one in which that clock is
+    set right is cut there, so that none is counted twice whatever the clock does. A visit counts
+    in the window in which it ended, in that of its zone. A window is closed when no visit that
+    ended in it can still be reported, also when nothing happened in it: a zero that was observed
+    is not the same as nothing known.
 
     Args:
         zones: each gives a row in every window.
         window_s: length of a window, seconds.
         interval_s: seconds from one analysed frame to the next, as configured.
         epoch: what turns the source's time into that of a window.
+
+    Attributes:
+        epoch: the one of now.
     """
 
     def __init__(
@@ -52,10 +80,10 @@ class Aggregates:
         self._window_s = window_s
         self._interval_s = interval_s
         self._hole_s = max(HOLE_S, 3 * interval_s)
-        self._epoch = epoch
-        self._spans: dict[int, Span] = {}
+        self.epoch = epoch
+        self._open: deque[_Open] = deque()
+        self._closed_s: float | None = None
         self._facings = Facings()
-        self._next: int | None = None
         self._last: float | None = None
 
     def observe(self, t: float) -> None:
@@ -67,27 +95,24 @@ class Aggregates:
         if t - start > self._hole_s:
             start = t - self._interval_s
         self._last = t
-        self._open(t)
+        self._reach(t)
         while start < t:
-            index = self._index(start)
-            end = min(t, self._end(index))
-            if end <= start:  # a border that rounding puts just below itself
-                index += 1
-                end = min(t, self._end(index))
-            self._span(index).watch(start, end)
+            window = self._at(start)
+            end = min(t, window.end)
+            window.span.watch(start, end)
             start = end
 
     def add(self, visits: Iterable[Visit], events: Iterable[ShelfEvent] = ()) -> None:
         """Count what is over: visits and reaches by their end, products by when they moved."""
         for visit in visits:
-            self._at(visit.leave_s).visits.append(visit)
+            self._at(visit.leave_s).span.visits.append(visit)
         for event in events:
             if isinstance(event, Reach):
-                self._at(event.end_s).reaches.append(event)
+                self._at(event.end_s).span.reaches.append(event)
             elif isinstance(event, Handling):
-                self._at(event.t_s).handlings.append(event)
+                self._at(event.t_s).span.handlings.append(event)
             elif isinstance(event, Abstained):
-                self._at(event.t_s).abstained.append(event)
+                self._at(event.t_s).span.abstained.append(event)
             else:
                 self._facings.add(event)
 
@@ -96,10 +121,25 @@ class Aggregates:
         if self._last is not None:
             self._facings.cut(self._last)
 
-    def _at(self, t: float) -> Span:
-        index = self._index(t)
-        # A window that has left the unit takes nothing any more; the count must not be lost.
-        return self._span(index if self._next is None else max(index, self._next))
+    def set_clock(self, epoch: Epoch, t: float) -> None:
+        """The epoch's clock was set right at time t.
+
+        Windows that no time server stood for yet are timed by the new epoch altogether; others
+        keep theirs up to t.
+        """
+        unsure = self.epoch.quality is Quality.UNSYNCED
+        self.epoch = epoch
+        if self._closed_s is None and not self._open:
+            return
+        self._reach(t)
+        for window in self._open:
+            if unsure:
+                window.epoch = epoch
+        last = self._open[-1]
+        if t - last.start >= _LEAST_S:
+            last.end = t
+        else:
+            last.end, last.epoch = self._end_after(last.start), epoch
 
     def close(self, horizon: float) -> list[Batch]:
         """Close the windows that lie wholly before the horizon.
@@ -110,40 +150,48 @@ class Aggregates:
         Returns:
             A batch (one row a zone) for each, oldest first.
         """
-        self._open(horizon)
-        assert self._next is not None
+        self._reach(horizon)
         batches = []
-        while self._end(self._next) <= horizon:
-            batches.append(self._batch(self._next))
-            self._next += 1
+        while self._open and self._open[0].end <= horizon:
+            batches.append(self._batch(self._open.popleft()))
         return batches
 
     def flush(self, t: float) -> list[Batch]:
         """Close everything, the window of time t included, which may be only partly observed."""
         batches = self.close(t)
-        assert self._next is not None
-        last = max([self._next, *self._spans]) if self._spans else self._next - 1
-        batches += [self._batch(index) for index in range(self._next, last + 1)]
-        self._next = max(self._next, last + 1)
+        while self._open and self._open[-1].span == Span():
+            self._open.pop()
+        while self._open:
+            batches.append(self._batch(self._open.popleft()))
         return batches
 
-    def _open(self, t: float) -> None:
-        if self._next is None:
-            self._next = min([self._index(t), *self._spans])
+    def _at(self, t: float) -> _Open:
+        """The window of time t; of one that has left the unit, the first that has not."""
+        self._reach(t)
+        while self._closed_s is None and t < self._open[0].start:
+            start = self._open[0].start
+            self._open.appendleft(_Open(start - self._window_s, start, self.epoch))
+        return next((one for one in reversed(self._open) if one.start <= t), self._open[0])
 
-    def _index(self, t: float) -> int:
-        return floor((t + self._epoch.offset_s) / self._window_s)
+    def _reach(self, t: float) -> None:
+        """Have windows up to time t."""
+        if not self._open:
+            start = self._start_before(t) if self._closed_s is None else self._closed_s
+            self._open.append(_Open(start, self._end_after(start), self.epoch))
+        while (start := self._open[-1].end) <= t:
+            self._open.append(_Open(start, self._end_after(start), self.epoch))
 
-    def _end(self, index: int) -> float:
-        return (index + 1) * self._window_s - self._epoch.offset_s
+    def _start_before(self, t: float) -> float:
+        offset_s = self.epoch.offset_s
+        return floor((t + offset_s) / self._window_s) * self._window_s - offset_s
 
-    def _span(self, index: int) -> Span:
-        return self._spans.setdefault(index, Span())
+    def _end_after(self, start: float) -> float:
+        end = self._start_before(start) + self._window_s
+        # A border that rounding puts just before itself is the start of the window after it.
+        return end if end - start >= _LEAST_S else end + self._window_s
 
-    def _batch(self, index: int) -> Batch:
-        span = self._spans.pop(index, Span())
-        start = round(index * self._window_s, 3)
-        place = Place(start, self._window_s, self._end(index), self._epoch.quality)
-        batch = tuple(tell(zone, place, span, self._facings) for zone in self._zones)
-        self._facings.forget(place.end)
+    def _batch(self, window: _Open) -> Batch:
+        self._closed_s = window.end
+        batch = tuple(tell(zone, window.place, window.span, self._facings) for zone in self._zones)
+        self._facings.forget(window.end)
         return batch

@@ -36,12 +36,14 @@ class Place:
         length_s: seconds.
         end: on the source's clock, seconds.
         clock: how far ``start`` can be trusted.
+        bound_s: it is that near to the truth, seconds; None = not known.
     """
 
     start: float
     length_s: float
     end: float
     clock: Quality
+    bound_s: float | None = None
 
 
 def tell(zone: Zone, place: Place, span: Span, facings: Facings) -> Window:
@@ -82,6 +84,7 @@ def tell(zone: Zone, place: Place, span: Span, facings: Facings) -> Window:
         histograms=_if(zone.floor, _histograms(zone, seen.visits)),
         facings=tuple(_facing(zone, one, seen, place, facings) for one in zone.facings) or None,
         estimates=_estimates(zone, seen),
+        bound_s=place.bound_s,
     )
 
 

@@ -22,7 +22,7 @@ from edge_agent.errors import InputError
 from edge_agent.journal import RecordsFile
 from edge_agent.observations import Abstained, Handling, Reach, ShelfEvent, Stock, Visit
 from edge_agent.pipeline import Pipeline, build_pipeline, with_clip
-from edge_agent.records import Counts
+from edge_agent.records import Counts, Window, digest, encode, release
 
 # A recording has no start of its own: the same one gives the same records each time.
 _BOOT = "0" * 16
@@ -106,6 +106,8 @@ class Log:
         self._unit = site.unit.id
         self._events = None if events is None else _writable(events)
         self._records = None if records is None else RecordsFile(records)
+        self._k, self._waiting = site.privacy.k, tuple[Window, ...]()
+        self._head: str | None = None
         self.visits = 0
         self.reaches = 0
         self.messages = 0
@@ -126,9 +128,18 @@ class Log:
             if self._events is not None and not isinstance(event, Abstained):
                 self._events.write(json.dumps(as_event(event)) + "\n")
         for batch in batches:
-            self.messages += 1
-            if self._records is not None:
-                self._records.write(Counts(self._unit, _BOOT, self.messages, batch))
+            released = release(self._waiting, batch, self._k)
+            self._waiting = released.waiting
+            if released.told:
+                self._publish(released.told)
+
+    def _publish(self, windows: tuple[Window, ...]) -> None:
+        """As a unit's outbox would: numbered and chained."""
+        self.messages += 1
+        payload = encode(Counts(self._unit, _BOOT, self.messages, windows, self._head))
+        self._head = digest(payload)
+        if self._records is not None:
+            self._records.write(_BOOT, self.messages, payload)
 
 
 def _writable(path: Path) -> TextIO:

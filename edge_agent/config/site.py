@@ -200,9 +200,15 @@ class StaffRules:
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    """Small counts (k) and the length of a window."""
+    """Small counts and the length of a window.
 
-    k: int = 1
+    Args:
+        k: a zone's window is told when its visits (reaches, without a floor) are none or at least
+            so many; fewer wait for the next ones.
+        window_s: seconds.
+    """
+
+    k: int = 5
     window_s: float = 60.0
 
 

@@ -1,4 +1,4 @@
-"""The outbox's SQLite file: how it is opened, one transaction, its errors, which file it is."""
+"""The outbox's SQLite file: its tables, how it is opened, one transaction, its errors."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 
 from edge_agent.errors import StorageDamaged, StorageError, StorageFull
 
-# The layout's number (PRAGMA user_version): a file with another is not read, nor written.
-LAYOUT = 1
+# The layout's number (PRAGMA user_version): the reader leaves a file with another alone, the writer
+# brings an older one up.
+LAYOUT = 2
 # How long one process waits for the other's commit: an SD card's slow flush is about a second.
 _BUSY_S = 5.0
 # In pages of 4 KiB. A commit writes two pages to the log; every 100 pages the log is folded into
@@ -25,6 +27,54 @@ _LOG_BYTES = 1024 * 1024
 # Below this the file system is as good as full: SQLite then fails in the middle of its own files
 # with "disk I/O error" or "unable to open", which alone says nothing.
 _FULL_BYTES = 64 * 1024
+
+
+class Stage(IntEnum):
+    """Where a row is on its way."""
+
+    WAITING = 0  # to be sent, or sent and without a receipt
+    HELD = 1  # its time may yet be corrected: not to be sent
+    LEFT = 2  # the sink has it: an entry of the ledger
+
+
+_FIRST = """
+CREATE TABLE rows (
+    position INTEGER PRIMARY KEY,
+    boot TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    payload BLOB NOT NULL
+);
+CREATE TABLE writer (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    boot TEXT NOT NULL,
+    base INTEGER NOT NULL,
+    seq INTEGER NOT NULL
+);
+INSERT INTO writer VALUES (1, '', 0, 0);
+PRAGMA user_version=1;
+"""
+# Rows stay as entries of the ledger when they have left; the oldest are folded into checkpoints, a
+# line for each. Of the writer: the digest of the newest row, and windows below k as JSON. What
+# waits (0 = Stage.WAITING) is a view: its index is used only where the very condition is asked.
+_SECOND = """
+ALTER TABLE rows ADD COLUMN stage INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX rows_waiting ON rows (position) WHERE stage = 0;
+CREATE VIEW waiting AS SELECT * FROM rows WHERE stage = 0;
+ALTER TABLE writer ADD COLUMN head TEXT;
+ALTER TABLE writer ADD COLUMN carried BLOB NOT NULL DEFAULT '[]';
+CREATE TABLE checkpoints (
+    position INTEGER PRIMARY KEY,
+    boot TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    messages INTEGER NOT NULL,
+    start REAL NOT NULL,
+    end REAL NOT NULL
+);
+PRAGMA user_version=2;
+"""
+# From each layout to the next; a new file goes the same way.
+STEPS = {0: _FIRST, 1: _SECOND}
 
 
 def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
@@ -100,6 +150,6 @@ def identity(path: Path) -> tuple[int, ...] | None:
 
 
 def count(database: sqlite3.Connection) -> int:
-    """How many rows there are; reads every page of them."""
-    (number,) = database.execute("SELECT count(*) FROM rows").fetchone()
+    """How many rows are without a receipt and may be sent."""
+    (number,) = database.execute("SELECT count(*) FROM waiting").fetchone()
     return int(number)

@@ -8,7 +8,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_agent.outbox.database import LAYOUT, commit, connect, count, identity, told
+from edge_agent.outbox.database import (
+    LAYOUT,
+    Stage,
+    commit,
+    connect,
+    count,
+    identity,
+    told,
+)
+from edge_agent.outbox.ledger import fold_old
+from edge_agent.records import Head, digest
+
+_NEXT = (
+    "SELECT position, boot, seq, payload FROM waiting WHERE position > ? ORDER BY position LIMIT ?"
+)
+_LEAVE = "UPDATE rows SET stage = ? WHERE position = ? AND boot = ? AND seq = ?"
+_HEAD = (
+    "SELECT boot, seq, payload FROM rows WHERE stage = ?"
+    " AND position < coalesce((SELECT min(position) FROM waiting), 9e18)"
+    " ORDER BY position DESC LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +49,7 @@ class Row:
 
 
 class OutboxReader:
-    """The uplink's side: reads in order, purges what is done, follows the file.
+    """The uplink's side: reads in order, notes what is done, follows the file.
 
     The file may be absent at first, and be replaced while this is used. Keys and the order of
     positions hold within one ``generation`` only.
@@ -58,8 +78,7 @@ class OutboxReader:
             if database is None:
                 return []
             found = database.execute(
-                "SELECT position, boot, seq, payload FROM rows WHERE position > ?"
-                " ORDER BY position LIMIT ?",
+                _NEXT,
                 (0 if after is None else after.position, limit),
             )
             return [
@@ -67,7 +86,7 @@ class OutboxReader:
             ]
 
     def count(self) -> int:
-        """How many rows the file holds; 0 when there is none.
+        """How many rows wait for a receipt; 0 when there is no file.
 
         Raises:
             StorageDamaged, StorageError: as for `rows_after`.
@@ -75,11 +94,25 @@ class OutboxReader:
         with self._open() as database:
             return 0 if database is None else count(database)
 
-    def forget(self, keys: Iterable[Key]) -> None:
-        """Purge rows in one commit; a key of another file or already purged does no harm.
+    def head(self) -> Head | None:
+        """The newest row that has left with all before it; None where none has.
 
         Raises:
-            StorageFull, StorageError: nothing was purged; try again later.
+            StorageDamaged, StorageError: as for `rows_after`.
+        """
+        with self._open() as database:
+            if database is None:
+                return None
+            found = database.execute(_HEAD, (Stage.LEFT,)).fetchone()
+            return None if found is None else Head(found[0], found[1], digest(found[2]))
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Note in one commit that rows have left: they are entries of the ledger from now on.
+
+        The oldest entries are folded away. A key of another file or noted already does no harm.
+
+        Raises:
+            StorageFull, StorageError: nothing was noted; try again later.
             StorageDamaged: as for `rows_after`.
         """
         with self._open() as database:
@@ -87,9 +120,9 @@ class OutboxReader:
                 return
             with commit(database):
                 database.executemany(
-                    "DELETE FROM rows WHERE position = ? AND boot = ? AND seq = ?",
-                    [(key.position, key.boot, key.seq) for key in keys],
+                    _LEAVE, [(Stage.LEFT, key.position, key.boot, key.seq) for key in keys]
                 )
+                fold_old(database)
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""

@@ -3,42 +3,79 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.errors import RecordError, StorageDamaged, StorageError
-from edge_agent.outbox.database import LAYOUT, commit, connect, count, identity, told
-from edge_agent.records import MAX_PAYLOAD_BYTES, Counts, Window, decode_counts, encode, fold
+from edge_agent.outbox.chain import Entry, Halving, linked
+from edge_agent.outbox.database import (
+    LAYOUT,
+    STEPS,
+    Stage,
+    commit,
+    connect,
+    count,
+    identity,
+    told,
+)
+from edge_agent.outbox.salvage import Wreck
+from edge_agent.records import (
+    MAX_PAYLOAD_BYTES,
+    Counts,
+    Quality,
+    Window,
+    carrying,
+    decode_windows,
+    digest,
+    encode,
+    encode_windows,
+    release,
+)
 
 _PARTS = ("", "-wal", "-shm")
+# Rows in memory while many are written anew; a row is some kilobytes.
+_AT_ONCE = 256
 
-_SCHEMA = """
-CREATE TABLE rows (
-    position INTEGER PRIMARY KEY,
-    boot TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    payload BLOB NOT NULL
-);
-CREATE TABLE writer (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    boot TEXT NOT NULL,
-    base INTEGER NOT NULL,
-    seq INTEGER NOT NULL
-);
-INSERT INTO writer VALUES (1, '', 0, 0);
-"""
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a time server's word changes of windows that were timed without one.
+
+    Args:
+        by_s: seconds to add to their starts.
+        bound_s: how near to the truth they are then, seconds.
+        since: start of this boot's first window as it was told; what is from before stays
+            uncertain.
+    """
+
+    by_s: float
+    bound_s: float
+    since: float
+
+    def of(self, window: Window) -> Window:
+        """The window where it belongs."""
+        if window.clock is not Quality.UNSYNCED:
+            return window
+        if window.start < self.since:
+            return window.moved(self.by_s, Quality.UNSYNCED, None)
+        return window.moved(self.by_s, Quality.SYNCED, self.bound_s)
 
 
 class Outbox:
     """The writing side; one process, one thread.
 
-    The newest row may be merged into (see `append`), so a row that was published must never be
-    the newest of a full outbox. The uplink has at most ``max_unreceipted`` published rows in the
-    file, receipted ones that are not yet purged included, and publishes from the oldest: with
-    ``max_rows > max_unreceipted``, which the site file's check demands, that cannot happen.
+    Rows that were published must never change. The uplink publishes from the oldest, at most
+    ``published`` of those without a receipt (its ``max_unreceipted``), and none that is held: the
+    others may be merged and numbered anew (see `append`, `correct`).
 
     Attributes:
-        merged: windows that went into an older row for want of room since `open`.
+        merged: windows that were merged with older ones for want of room since `open`.
+        holding: whether new rows are held back, because their time may yet be corrected.
+        carrying: zones of which fewer than k visits wait to be told.
+        keeping: whether ``stored`` holds all rows that a call wrote, or the newest alone.
+        stored: rows that the last call wrote, new or changed, oldest first.
     """
 
     def __init__(
@@ -49,11 +86,18 @@ class Outbox:
         self._unit = unit
         self._boot = boot
         self._max_rows = max_rows
+        self._k, self._published = 1, 0
         self._files = _files(path)
         self.merged = 0
+        self.holding = False
+        self.carrying: tuple[str, ...] = ()
+        self.keeping = False
+        self.stored: list[Entry] = []
 
     @classmethod
-    def open(cls, path: Path, unit: str, boot: str, max_rows: int) -> Outbox:
+    def open(
+        cls, path: Path, unit: str, boot: str, max_rows: int, k: int = 1, published: int = 0
+    ) -> Outbox:
         """Open or make the file and check that it is sound.
 
         Args:
@@ -61,6 +105,8 @@ class Outbox:
             unit: the unit's id.
             boot: 16 hex digits; the seq of a boot goes on where it was, a new one's starts at 1.
             max_rows: rows held before windows are merged, at least 1.
+            k: the least base of a zone's window that may be told, at least 1.
+            published: of the oldest rows so many may have been published.
 
         Raises:
             StorageDamaged: the file is no sound outbox: set it aside, then open again.
@@ -75,82 +121,199 @@ class Outbox:
             try:
                 _prepare(database, path)
                 _enter(database, boot)
+                outbox = cls(database, path, unit, boot, max_rows)
+                outbox._k, outbox._published = k, published
+                outbox.carrying = carrying(outbox._carried())
             except BaseException:
                 database.close()
                 raise
-            return cls(database, path, unit, boot, max_rows)
+            return outbox
 
-    def append(self, windows: tuple[Window, ...]) -> Counts:
+    def append(self, windows: tuple[Window, ...]) -> Counts | None:
         """Store windows in one commit, durable when this returns.
 
-        They become the next row or, when ``max_rows`` are waiting, are merged zone by zone into
-        the newest row if that is of this boot; a window that cannot be told together with one
-        there stands beside it. Where even that does not fit into one message, a row is added.
+        What may be told of them, with what waited, becomes the next row; the rest waits in the
+        same commit. When more than ``max_rows`` rows wait for the sink, the oldest that cannot
+        have been published are merged in pairs, and those after them numbered anew.
 
         Returns:
-            The row exactly as stored: after a merge an earlier seq with more in it.
+            The newest row exactly as stored; None where nothing may be told yet.
 
         Raises:
             RecordError: the windows do not fit into one message.
             StorageFull, StorageError: nothing was stored; the same windows may be appended later.
             StorageDamaged: the file is damaged or gone; set it aside and open another.
         """
-        if _files(self._path) != self._files:
-            raise StorageDamaged(f"{self._path}: the file in use was removed or replaced")
-        with told(self._path), commit(self._database):
-            merged = self._merge(windows) if self._full() else None
-            counts = merged or self._insert(windows)
-        self.merged += len(windows) if merged else 0
+        with self._writing():
+            released = release(self._carried(), windows, self._k)
+            counts = self._insert(released.told) if released.told else None
+            self._carry(released.waiting)
+            merged = 0 if counts is None else self._make_room()
+            if merged:
+                counts = self.stored[-1].counts
+        self.merged += merged
+        self.carrying = carrying(released.waiting)
         return counts
+
+    def correct(self, correction: Correction) -> None:
+        """Time the held rows, and what waits, anew in one commit, and let the rows go.
+
+        Raises:
+            StorageFull, StorageError, StorageDamaged: as for `append`.
+        """
+        with self._writing():
+            self._rewrite(
+                replace(row.timed(correction.of), stage=Stage.WAITING)
+                for row in self._taken(self._first_held())
+            )
+            self._carry(tuple(correction.of(window) for window in self._carried()))
+        self.holding = False
+
+    def adopt(self, wreck: Wreck) -> int:
+        """Take over what a damaged outbox still holds, in one commit; this one is new and empty.
+
+        Returns:
+            How many rows those are.
+
+        Raises:
+            StorageFull, StorageError, StorageDamaged: as for `append`; nothing was taken over.
+        """
+        with self._writing():
+            last = None
+            for row in wreck.rows():
+                if last is None and (prev := row.counts.prev) is not None:
+                    _begin_chain(self._database, row, prev)
+                last = replace(row, position=1 if last is None else last.position + 1)
+                self._store(last)
+            if last is not None:
+                self._database.execute(
+                    "UPDATE writer SET base = ?, head = ?", (last.position, digest(last.payload))
+                )
+            self._carry(wreck.carried())
+            self.carrying = carrying(self._carried())
+        return 0 if last is None else last.position
+
+    def let_go(self) -> None:
+        """Let the held rows go as they are.
+
+        Raises:
+            StorageFull, StorageError, StorageDamaged: as for `append`.
+        """
+        with self._writing():
+            _let_go(self._database)
+        self.holding = False
 
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
 
-    def _full(self) -> bool:
-        first, last = self._database.execute(
-            "SELECT (SELECT min(position) FROM rows), (SELECT max(position) FROM rows)"
-        ).fetchone()
-        # The span is at least the count and costs no scan; only a span that is full is counted.
-        if first is None or last - first + 1 < self._max_rows:
-            return False
-        return count(self._database) >= self._max_rows
-
     def _insert(self, windows: tuple[Window, ...]) -> Counts:
-        base, last = self._database.execute("SELECT base, seq FROM writer").fetchone()
-        counts = Counts(self._unit, self._boot, last + 1, windows)
+        base, last, head = self._database.execute("SELECT base, seq, head FROM writer").fetchone()
+        counts = Counts(self._unit, self._boot, last + 1, windows, head or self._link())
         payload = encode(counts)
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise RecordError(
                 f"{len(windows)} windows make {len(payload)} bytes, one message holds at most "
                 f"{MAX_PAYLOAD_BYTES}: a unit cannot have so many zones"
             )
-        self._database.execute("UPDATE writer SET seq = ?", (counts.seq,))
+        stage = Stage.HELD if self.holding else Stage.WAITING
+        self._store(Entry(base + counts.seq, counts.boot, counts.seq, payload, stage))
+        self._database.execute("UPDATE writer SET seq = ?, head = ?", (counts.seq, digest(payload)))
+        return counts
+
+    def _link(self) -> str | None:
+        """The digest of the newest row, which an older release has not noted."""
+        payload = self._newest()
+        return None if payload is None else digest(payload)
+
+    def _store(self, row: Entry) -> None:
+        if not self.keeping:
+            self.stored.clear()
+        self.stored.append(row)
         self._database.execute(
-            "INSERT INTO rows VALUES (?, ?, ?, ?)",
-            (base + counts.seq, counts.boot, counts.seq, payload),
+            "INSERT INTO rows (position, boot, seq, payload, stage) VALUES (?, ?, ?, ?, ?)",
+            (row.position, row.boot, row.seq, row.payload, row.stage),
         )
-        return counts
 
-    def _merge(self, windows: tuple[Window, ...]) -> Counts | None:
-        position, boot, payload = self._database.execute(
-            "SELECT position, boot, payload FROM rows ORDER BY position DESC LIMIT 1"
+    def _make_room(self) -> int:
+        """Merge the older half of what cannot have been published; how many windows that took."""
+        waiting = count(self._database)
+        if waiting <= self._max_rows:
+            return 0
+        found = self._database.execute(
+            "SELECT position FROM waiting ORDER BY position LIMIT 1 OFFSET ?",
+            (self._published,),
         ).fetchone()
-        if boot != self._boot:
-            return None
-        newest = self._stored(payload)
-        counts = replace(newest, windows=fold(newest.windows, windows))
-        merged = encode(counts)
-        if len(merged) > MAX_PAYLOAD_BYTES:
-            return None
-        self._database.execute("UPDATE rows SET payload = ? WHERE position = ?", (merged, position))
-        return counts
+        halving = Halving(waiting - self._published)
+        if found is not None:
+            self._rewrite(halving.of(self._taken(found[0])))
+        return halving.merged
 
-    def _stored(self, payload: bytes) -> Counts:
+    def _rewrite(self, rows: Iterable[Entry]) -> None:
+        """Put rows that were taken out back, numbered and chained anew."""
+        last = None
+        for row in linked(rows):
+            self._store(row)
+            last = row
+        if last is not None:
+            self._database.execute(
+                "UPDATE writer SET base = ?, seq = ?, head = ?",
+                (last.position - last.seq, last.seq, digest(last.payload)),
+            )
+
+    def _taken(self, position: int) -> Iterator[Entry]:
+        """Take all rows from a position on out, a few at a time: there may be many.
+
+        What is put back meanwhile must lie before those that are still to be taken.
+        """
+        while True:
+            found = self._database.execute(
+                "SELECT position, boot, seq, payload, stage FROM rows WHERE position >= ?"
+                " ORDER BY position LIMIT ?",
+                (position, _AT_ONCE),
+            ).fetchall()
+            if not found:
+                return
+            after = found[-1][0] + 1
+            self._database.execute(
+                "DELETE FROM rows WHERE position >= ? AND position < ?", (position, after)
+            )
+            for at, boot, seq, payload, stage in found:
+                yield Entry(at, boot, seq, payload, Stage(stage))
+            position = after
+
+    def _first_held(self) -> int:
+        """Held rows are the newest ones; where none is, a place after all rows."""
+        (position,) = self._database.execute(
+            "SELECT coalesce(min(position), 9000000000000000000) FROM rows WHERE stage = ?",
+            (Stage.HELD,),
+        ).fetchone()
+        return int(position)
+
+    def _newest(self) -> bytes | None:
+        found = self._database.execute(
+            "SELECT payload FROM rows ORDER BY position DESC LIMIT 1"
+        ).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def _carried(self) -> tuple[Window, ...]:
+        (text,) = self._database.execute("SELECT carried FROM writer").fetchone()
         try:
-            return decode_counts(payload)
+            return decode_windows(text)
         except RecordError as error:
-            raise StorageDamaged(f"{self._path}: the newest row is damaged: {error}") from error
+            raise StorageDamaged(f"{self._path}: what waits is damaged: {error}") from error
+
+    def _carry(self, windows: tuple[Window, ...]) -> None:
+        text = encode_windows(windows)
+        self._database.execute("UPDATE writer SET carried = ? WHERE carried != ?", (text, text))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if _files(self._path) != self._files:
+            raise StorageDamaged(f"{self._path}: the file in use was removed or replaced")
+        self.stored = []
+        with told(self._path), commit(self._database):
+            yield
 
 
 def set_aside(path: Path, stamp: int) -> Path:
@@ -180,7 +343,7 @@ def set_aside(path: Path, stamp: int) -> Path:
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    """Make the tables of a new file; refuse one that is damaged or something else."""
+    """Make the tables of a new file, bring an older one up; refuse a damaged or foreign one."""
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
     (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
@@ -188,22 +351,39 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         raise StorageDamaged(f"{path}: {verdict}")
     (layout,) = database.execute("PRAGMA user_version").fetchone()
     (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if layout == LAYOUT:
-        return
-    if layout or tables:
-        raise StorageDamaged(f"{path}: a database, but no outbox of layout {LAYOUT}")
-    with commit(database):
-        for statement in _SCHEMA.split(";"):
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version={LAYOUT}")
+    if layout > LAYOUT or (tables and not layout):
+        raise StorageDamaged(f"{path}: a database, but no outbox of layout {LAYOUT} or before")
+    while layout < LAYOUT:
+        with commit(database):
+            for statement in STEPS[layout].split(";"):
+                database.execute(statement)
+        layout += 1
 
 
 def _enter(database: sqlite3.Connection, boot: str) -> None:
-    """Note whose seq is counted from now on; a boot that is opened again goes on."""
+    """Note whose seq is counted from now on; a boot that is opened again goes on.
+
+    What another boot held back goes as it is: nobody knows any more how wrong its clock was.
+    """
     with commit(database):
-        database.execute(
-            "UPDATE writer SET base = base + seq, seq = 0, boot = ? WHERE boot != ?", (boot, boot)
-        )
+        (before,) = database.execute("SELECT boot FROM writer").fetchone()
+        if before != boot:
+            database.execute("UPDATE writer SET base = base + seq, seq = 0, boot = ?", (boot,))
+            _let_go(database)
+
+
+def _begin_chain(database: sqlite3.Connection, first: Entry, prev: str) -> None:
+    """Note what the chain goes on from: messages that are in no file of this unit any more."""
+    windows = first.counts.windows
+    start = min(window.start for window in windows)
+    database.execute(
+        "INSERT INTO checkpoints VALUES (0, ?, ?, ?, 0, ?, ?)",
+        (first.boot, first.seq - 1, prev, start, start),
+    )
+
+
+def _let_go(database: sqlite3.Connection) -> None:
+    database.execute("UPDATE rows SET stage = ? WHERE stage = ?", (Stage.WAITING, Stage.HELD))
 
 
 def _files(path: Path) -> tuple[tuple[int, ...] | None, ...]:

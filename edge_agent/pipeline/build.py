@@ -85,28 +85,42 @@ def build_pipeline(
     gaps_s = [zone.thresholds.gap_s for zone in site.zones]
     # As long as a gap may be bridged, and a few frames at least where those are far apart.
     lost_s = max(TrackerConfig().lost_s, 3 * interval_s, *gaps_s)
+    aggregates = Aggregates(site.zones, site.privacy.window_s, frame_s, epoch)
     return Pipeline(
         models=models,
         near=Near(site.zones),
         tracker=lambda aspect: Tracker(TrackerConfig(aspect=aspect, lost_s=lost_s)),
         shelves=Shelves(site.zones, eyes),
-        floors=Floors(site.zones, interval_s, Staff(site.staff, opening(site, epoch))),
-        aggregates=Aggregates(site.zones, site.privacy.window_s, frame_s, epoch),
+        floors=Floors(
+            site.zones, interval_s, Staff(site.staff, opening(site, lambda: aggregates.epoch))
+        ),
+        aggregates=aggregates,
         guard=Guard(lookout or Lookout(), Gate() if site.budget.gate else None),
         schedule=Schedule(site.budget, interval_s, lost_s),
     )
 
 
-def opening(site: Site, epoch: Epoch) -> Callable[[float], bool]:
+def opening(site: Site, epoch: Callable[[], Epoch]) -> Callable[[float], bool]:
     """Whether the site's shop is open at a second of the source's clock.
 
     Always, where no hours are given or the time of day is not known: a clock that is hours off
     would make staff of a whole day's customers.
+
+    Args:
+        site: its hours and time zone are read.
+        epoch: tells the time of day by the source's clock as it is known now.
     """
     hours = site.staff.open
-    if hours is None or epoch.quality is not Quality.SYNCED:
+    if hours is None:
         return lambda _t: True
-    return lambda t: hours.hold(time_of_day(t + epoch.offset_s, site.unit.timezone))
+
+    def is_open(t: float) -> bool:
+        known = epoch()
+        if known.quality is not Quality.SYNCED:
+            return True
+        return hours.hold(time_of_day(t + known.offset_s, site.unit.timezone))
+
+    return is_open
 
 
 def with_clip(site: Site, clip: Path, fps: float | None, pace: float) -> Site:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.aggregates import Aggregates, Batch
+from edge_agent.aggregates import Aggregates, Batch, Epoch
 from edge_agent.gate import Gate
 from edge_agent.geometry import Point
 from edge_agent.lookout import Lookout, Outlook
@@ -219,6 +219,10 @@ class Pipeline:
     def finish(self, t: float) -> Closing:
         """End observation: what is open is cut off, the last window closes where it is."""
         return Closing(*self._end(), self._aggregates.flush(t))
+
+    def set_clock(self, epoch: Epoch, t: float) -> None:
+        """The clock that windows are timed by was set right at time t."""
+        self._aggregates.set_clock(epoch, t)
 
     def _moved(self, frame: Frame) -> bool:
         """Whether anything moves; not asked while somebody is in view."""

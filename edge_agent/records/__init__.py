@@ -5,6 +5,7 @@ Every value is frozen, checked once when built, and encodes to JSON that the sch
 """
 
 from edge_agent.certainty import Estimate
+from edge_agent.records.carry import Released, carrying, release
 from edge_agent.records.codec import (
     MAX_PAYLOAD_BYTES,
     VERSION,
@@ -13,11 +14,15 @@ from edge_agent.records.codec import (
     decode_health,
     decode_receipt,
     decode_state,
+    decode_windows,
+    digest,
     encode,
+    encode_windows,
+    relink,
     window_of,
 )
 from edge_agent.records.details import EDGES, Estimates, FacingCounts, Histograms, VisitCounts
-from edge_agent.records.messages import Counts, Health, Receipt, State, Trouble
+from edge_agent.records.messages import Counts, Head, Health, Receipt, State, Trouble
 from edge_agent.records.names import is_name, topic
 from edge_agent.records.window import DEFINITIONS_VERSION, Definitions, Quality, Window, fold
 
@@ -31,22 +36,30 @@ __all__ = [
     "Estimate",
     "Estimates",
     "FacingCounts",
+    "Head",
     "Health",
     "Histograms",
     "Quality",
     "Receipt",
     "Record",
+    "Released",
     "State",
     "Trouble",
     "VisitCounts",
     "Window",
+    "carrying",
     "decode_counts",
     "decode_health",
     "decode_receipt",
     "decode_state",
+    "decode_windows",
+    "digest",
     "encode",
+    "encode_windows",
     "fold",
     "is_name",
+    "release",
+    "relink",
     "topic",
     "window_of",
 ]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from enum import Enum
 from typing import Any, TypeVar
 
 from edge_agent.certainty import Estimate
 from edge_agent.errors import RecordError
 from edge_agent.records.details import Estimates, FacingCounts, Histograms, VisitCounts
-from edge_agent.records.messages import Counts, Health, Receipt, State, Trouble
+from edge_agent.records.messages import Counts, Head, Health, Receipt, State, Trouble
 from edge_agent.records.window import Definitions, Quality, Window
 
 VERSION = 1
 # A window that holds less is dropped by no one; a message larger than this is refused by the sink.
 MAX_PAYLOAD_BYTES = 128 * 1024
+
+# Where `encode` puts what is between; no name holds a quotation mark.
+_WINDOWS, _PREV = b',"windows":', b',"prev":'
 
 T = TypeVar("T")
 Record = Counts | State | Health | Receipt
@@ -24,9 +28,48 @@ Record = Counts | State | Health | Receipt
 
 def encode(record: Record) -> bytes:
     """The record as compact JSON; the only thing that the uplink can publish."""
-    return json.dumps(
-        {"v": VERSION, **asdict(record)}, separators=(",", ":"), default=_plain, allow_nan=False
-    ).encode()
+    return _json({"v": VERSION, **asdict(record)})
+
+
+def digest(payload: bytes) -> str:
+    """SHA-256 of a payload, 64 hex digits: what the next message's ``prev`` says."""
+    return hashlib.sha256(payload).hexdigest()
+
+
+def relink(payload: bytes, seq: int, prev: str | None) -> bytes:
+    """The same counts under another number and after another payload.
+
+    Windows are left as they are, for there may be thousands of messages.
+
+    Raises:
+        RecordError: it is no counts message of `encode`.
+    """
+    head, windows, rest = payload.partition(_WINDOWS)
+    known, before, _ = rest.rpartition(_PREV)
+    if not (windows and before):  # of an older release, without a chain
+        return encode(replace(decode_counts(payload), seq=seq, prev=prev))
+    top = json.loads(head + b"}")
+    return b"".join([_json({**top, "seq": seq})[:-1], _WINDOWS, known, _PREV, _json(prev), b"}"])
+
+
+def encode_windows(windows: tuple[Window, ...]) -> bytes:
+    """Windows that stay on the unit for now, as compact JSON."""
+    return _json([asdict(window) for window in windows])
+
+
+def decode_windows(text: bytes) -> tuple[Window, ...]:
+    """Read what `encode_windows` made.
+
+    Raises:
+        RecordError: it is not that.
+    """
+    try:
+        known = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"windows: not JSON: {error}") from None
+    if not isinstance(known, list):
+        raise RecordError("windows: no list")
+    return tuple(window_of(window) for window in known)
 
 
 def decode_counts(payload: bytes) -> Counts:
@@ -77,9 +120,15 @@ def decode_health(payload: bytes) -> Health:
         known["troubles"] = tuple(Trouble(name) for name in known.get("troubles", ()))
         shift = known.get("shift")
         known["shift"] = None if shift is None else (float(shift[0]), float(shift[1]))
+        known["ledger"] = _if_told(known.get("ledger"), lambda told: Head(**told))
+        known["carrying"] = _if_told(known.get("carrying"), tuple)
     except (IndexError, TypeError, ValueError) as error:
         raise RecordError(f"health: {error}") from None
     return _build(Health, "health", known)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), default=_plain, allow_nan=False).encode()
 
 
 def _plain(value: Any) -> Any:

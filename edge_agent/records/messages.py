@@ -11,6 +11,7 @@ from edge_agent.records.names import is_name
 from edge_agent.records.window import Quality, Window
 
 _BOOT = re.compile(r"[0-9a-f]{16}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Trouble(Enum):
@@ -41,12 +42,15 @@ class Counts:
         boot: 16 hex digits, drawn at each start of vision.
         seq: from 1 without gaps within a boot.
         windows: one or more.
+        prev: SHA-256 of the payload before it, of whatever boot, as 64 hex digits: the chain of the
+            unit's ledger; None = the first of an outbox, or of an older unit.
     """
 
     unit: str
     boot: str
     seq: int
     windows: tuple[Window, ...]
+    prev: str | None = None
 
     def __post_init__(self) -> None:
         if not is_name(self.unit):
@@ -55,6 +59,27 @@ class Counts:
             raise RecordError(f"counts: boot {self.boot!r} is not 16 hex digits")
         if self.seq < 1 or not self.windows:
             raise RecordError(f"counts: seq {self.seq} with {len(self.windows)} windows")
+        if self.prev is not None and not _DIGEST.fullmatch(self.prev):
+            raise RecordError(f"counts: prev {self.prev!r} is no SHA-256")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far a unit's ledger goes: what the sink holds must have the same digest.
+
+    Args:
+        boot, seq: the newest message that the sink has receipted with all before it.
+        digest: SHA-256 of its payload, 64 hex digits; through each message's ``prev`` it stands for
+            every message before.
+    """
+
+    boot: str
+    seq: int
+    digest: str
+
+    def __post_init__(self) -> None:
+        if not (_BOOT.fullmatch(self.boot) and self.seq >= 1 and _DIGEST.fullmatch(self.digest)):
+            raise RecordError(f"ledger: no head: {self}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +112,8 @@ class Health:
         shift: of a moved camera, how far the picture went right and down, fractions of its width
             and height; None where it did not, or nothing of the place is left.
         troubles: what is wrong now.
+        ledger: the head of the ledger; None from a service that does not know it.
+        carrying: zones of which fewer than k visits wait to be told; None as for ``ledger``.
     """
 
     unit: str
@@ -101,6 +128,8 @@ class Health:
     resets: int | None = None
     shift: tuple[float, float] | None = None
     troubles: tuple[Trouble, ...] = ()
+    ledger: Head | None = None
+    carrying: tuple[str, ...] | None = None
 
     def join(self, other: Health) -> Health:
         """Two services of one unit as one: the newer wins, what it does not know is kept."""

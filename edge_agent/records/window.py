@@ -63,6 +63,7 @@ class Window:
         histograms: of the visits; None where the zone has no floor.
         facings: one each; None where the zone has none.
         estimates: how many reaches, picks and put-backs there were, with error bars.
+        bound_s: ``start`` is that near to the truth, seconds; None = not known.
     """
 
     zone: str
@@ -89,6 +90,7 @@ class Window:
     histograms: Histograms | None = None
     facings: tuple[FacingCounts, ...] | None = None
     estimates: Estimates | None = None
+    bound_s: float | None = None
 
     def __post_init__(self) -> None:
         if not is_name(self.zone):
@@ -113,6 +115,11 @@ class Window:
         """When it is over, on the same clock as its start."""
         return self.start + self.length_s
 
+    @property
+    def base(self) -> int:
+        """What small counts are judged by: visits, or reaches where the zone has no floor."""
+        return self.pass_bys if self.staff is not None else max(self.pass_bys, self.reaches or 0)
+
     def joins(self, other: Window) -> bool:
         """Whether the two can be told as one: same zone, same rules, same kind of clock."""
         return (self.zone, self.definitions, self.clock) == (
@@ -129,7 +136,15 @@ class Window:
         # Windows of one boot do not overlap; should two, what was observed must still fit.
         length_s = max(end - first.start, sums["observed_s"])
         facings = _together(*sorted((self, other), key=lambda window: window.end))
-        return replace(first, length_s=length_s, facings=facings, **sums)
+        bounds = [one.bound_s for one in (self, other) if one.bound_s is not None]
+        bound_s = max(bounds) if len(bounds) == 2 else None
+        return replace(first, length_s=length_s, facings=facings, bound_s=bound_s, **sums)
+
+    def moved(self, by_s: float, clock: Quality, bound_s: float | None) -> Window:
+        """The same, where it belongs by a clock that knows better."""
+        return replace(
+            self, start=max(0.0, round(self.start + by_s, 3)), clock=clock, bound_s=bound_s
+        )
 
 
 _SUMMED = (

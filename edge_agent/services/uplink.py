@@ -88,6 +88,7 @@ class Uplink:
             uptime_s=round(now - self._started, 3),
             clock=Quality.SYNCED if self._clock.synced() else Quality.UNSYNCED,
             waiting=self._courier.waiting(),
+            ledger=self._courier.head(),
             troubles=self._own,
         )
         self._health.write(own)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from edge_agent.aggregates import Batch, Epoch
+from edge_agent.aggregates import Batch
 from edge_agent.camera import open_camera
 from edge_agent.camera.pacing import Grid
 from edge_agent.camera.recorded import open_recording
@@ -18,14 +18,20 @@ from edge_agent.config import Site, Source
 from edge_agent.errors import CameraError, CameraStalled
 from edge_agent.health import HealthFile
 from edge_agent.heat import Heat, read_board
-from edge_agent.journal import Journal, RecordsFile
+from edge_agent.journal import Journal, RecordsFile, Terms
 from edge_agent.observations import Detections, Frame
 from edge_agent.pipeline import Pipeline, build_pipeline
+from edge_agent.pipeline.anchor import SYNCED_S, Anchor
 from edge_agent.records import Health, Quality, Trouble
 
 log = logging.getLogger("shelflight.vision")
 
 HEALTH_S = 2.0
+# How often the clocks are compared.
+CLOCK_S = 1.0
+# While no time server has spoken rows are held back so long, to be timed right before they leave:
+# a unit that has a network has the time in a minute or two.
+HOLD_S = 900.0
 # A camera that went away is tried again after this, doubling up to the most.
 RETRY_S, RETRY_MOST_S = 1.0, 30.0
 _RECORDINGS = frozenset({Source.FILE, Source.RECORDED})
@@ -52,18 +58,15 @@ def open_eye(site: Site, pipeline: Pipeline, clock: Clock) -> Eye:
     return open_camera(site.camera, clock, size)
 
 
-def epoch_of(site: Site, clock: Clock) -> Epoch:
+def anchor_of(site: Site, clock: Clock) -> Anchor:
     """How the source's seconds become those of a window.
 
     A recording played at another pace than it was filmed has no place in today's time: its windows
     keep the recording's own seconds and say so.
     """
     recording = site.camera.source in _RECORDINGS
-    if recording and site.camera.pace != 1:
-        return Epoch()
-    quality = Quality.SYNCED if clock.synced() else Quality.UNSYNCED
-    zero = 0.0 if recording else clock.monotonic()
-    return Epoch(clock.wall() - zero, quality)
+    zero = clock.monotonic() if recording else 0.0
+    return Anchor(clock, zero, recorded=recording and site.camera.pace != 1)
 
 
 class Vision:
@@ -99,7 +102,8 @@ class Vision:
         self._clock = clock
         self._health = HealthFile(run, "vision", log)
         self._started = clock.monotonic()
-        self._pipeline = pipeline or build_pipeline(site, epoch_of(site, clock))
+        self._anchor = anchor_of(site, clock)
+        self._pipeline = pipeline or build_pipeline(site, self._anchor.epoch)
         self._pause = pause or clock.sleep
         self._open = eye or (lambda: open_eye(site, self._pipeline, clock))
         self._live = site.camera.source not in _RECORDINGS
@@ -108,11 +112,12 @@ class Vision:
         self._grid: Grid | None = None
         self._journal = Journal(
             state / "outbox.db",
-            site.unit.id,
-            site.outbox.max_rows,
+            Terms(site.unit.id, site.outbox.max_rows, site.privacy.k, site.uplink.max_unreceipted),
             clock.wall,
             RecordsFile(records) if records is not None else None,
+            holding=self._live and self._anchor.epoch.quality is Quality.UNSYNCED,
         )
+        self._clock_at = self._started
         self._eye: Eye | None = None
         self._camera_trouble: Trouble | None = None
         self._seen_troubles: frozenset[Trouble] = frozenset()
@@ -135,6 +140,7 @@ class Vision:
 
     def step(self) -> bool:
         """Analyse the next frame, or wait for a camera that is away; False at a recording's end."""
+        self._set_clock()
         try:
             seen = self._look()
         except CameraError as error:
@@ -175,6 +181,24 @@ class Vision:
         self._report()
         self._pause(self._retry_s)
         self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
+
+    def _set_clock(self) -> None:
+        """Believe a time server's word, and time what was not sent yet by it."""
+        now = self._clock.monotonic()
+        if now < self._clock_at:
+            return
+        self._clock_at = now + CLOCK_S
+        before, epoch = self._anchor.epoch, self._anchor.look()
+        if epoch is not None:
+            by_s = epoch.offset_s - before.offset_s
+            log.info("the clock is set by a time server: %+.1f s", by_s)
+            if before.quality is Quality.UNSYNCED:
+                self._journal.correct(by_s, SYNCED_S)
+            self._pipeline.set_clock(epoch, self._anchor.now)
+        elif self._journal.holding and now - self._started >= HOLD_S:
+            log.warning("no time server after %g min: counts leave with the time as it is",
+                        HOLD_S / 60)  # fmt: skip
+            self._journal.let_go()
 
     def _feel(self) -> bool:
         """Step the analysed rate down or up with the board's heat; whether it is down."""
@@ -217,6 +241,7 @@ class Vision:
                 merged=self._journal.merged,
                 resets=self._journal.resets,
                 shift=outlook.shift,
+                carrying=self._journal.carrying,
                 troubles=tuple(sorted(troubles, key=lambda trouble: trouble.value)),
             ),
         )
@@ -241,8 +266,6 @@ def main(
     run = run or state
     for folder in (state, run):
         folder.mkdir(parents=True, exist_ok=True)
-    if site.privacy.k > 1:
-        log.warning("privacy.k is %d, but small counts are not merged yet: k = 1", site.privacy.k)
     with Vision(site, state, run, clock or SystemClock(), records, stop.wait) as vision:
         # What start-up made stays: without it a full collection is a fraction of a millisecond.
         gc.freeze()

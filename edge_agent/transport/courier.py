@@ -10,7 +10,7 @@ from edge_agent.clock import Clock
 from edge_agent.config import Broker, UnitConfig, UplinkConfig
 from edge_agent.errors import LinkError, RecordError, StorageError
 from edge_agent.outbox import Key, OutboxReader, Row
-from edge_agent.records import Health, Receipt, State, decode_receipt, encode, topic
+from edge_agent.records import Head, Health, Receipt, State, decode_receipt, encode, topic
 from edge_agent.transport.backoff import Backoff
 from edge_agent.transport.delivery import PARK_S, Delivery, Verdict
 from edge_agent.transport.link import Acknowledged, Down, Event, Link, Message, Received, Up
@@ -97,6 +97,14 @@ class Courier:
         except StorageError as error:
             self._storage_trouble(error)
             return 0
+
+    def head(self) -> Head | None:
+        """How far the unit's ledger goes; None where nothing has left, or it cannot be read."""
+        try:
+            return self._reader.head()
+        except StorageError as error:
+            self._storage_trouble(error)
+            return None
 
     def left(self) -> tuple[int, int]:
         """What the outbox still holds, looked at only as far as needed.

@@ -271,9 +271,9 @@ def test_a_file_that_is_something_else_is_left_alone(tmp_path):
 
 def test_a_newer_store_is_refused(tmp_path):
     store = Store(tmp_path / "sink.db", CHECKS)
-    store._db.execute("PRAGMA user_version = 3")
+    store._db.execute("PRAGMA user_version = 4")
     store.close()
-    with pytest.raises(UsageError, match="store version 3"):
+    with pytest.raises(UsageError, match="store version 4"):
         Store(tmp_path / "sink.db", CHECKS)
 
 

@@ -38,8 +38,8 @@ BOARD = Polygon(((0.1, 0.1), (0.2, 0.1), (0.2, 0.2)))
 TABLE, SHELF = Zone("table"), Zone("shelf", thresholds=Thresholds(stop_s=2))
 
 
-def aggregates(window_s=60.0, offset_s=0.0, zones=(TABLE,)):
-    return Aggregates(zones, window_s, 0.2, Epoch(offset_s, Quality.SYNCED))
+def aggregates(window_s=60.0, offset_s=0.0, zones=(TABLE,), epoch=None):
+    return Aggregates(zones, window_s, 0.2, epoch or Epoch(offset_s, Quality.SYNCED))
 
 
 def run(counting, start, end, fps=5.0):
@@ -191,6 +191,56 @@ def test_no_visit_and_no_second_is_lost_or_doubled(visits, window_s, offset_s, s
     assert sum(w.observed_s for w in windows) == pytest.approx(last, abs=0.002 * len(windows))
     starts = [w.start for w in windows]
     assert all(b - a == pytest.approx(window_s, abs=0.002) for a, b in itertools.pairwise(starts))
+
+
+UNSET, SET = Epoch(0.0, Quality.UNSYNCED), Epoch(1_000_017.0, Quality.SYNCED, 1.0)
+
+
+def test_windows_nobody_timed_yet_are_timed_by_the_first_word_of_a_time_server():
+    counting = aggregates(epoch=UNSET)
+    run(counting, 0, 90)
+    counting.set_clock(SET, 90)
+    run(counting, 90, 200)
+    windows = [batch[0] for batch in counting.close(130)]
+    assert [one.start for one in windows] == [1_000_017, 1_000_077, 1_000_107]
+    assert [one.length_s for one in windows] == [60, 30, 33], "from then on by the minute"
+    assert {(one.clock, one.bound_s) for one in windows} == {(Quality.SYNCED, 1.0)}
+    assert sum(one.observed_s for one in windows) == pytest.approx(123, abs=0.5)
+
+
+def test_a_clock_that_is_set_forward_leaves_a_gap_and_counts_nothing_twice():
+    counting = aggregates(epoch=SET)
+    run(counting, 0, 90)
+    counting.set_clock(Epoch(1_003_617.0, Quality.SYNCED, 1.0), 90)
+    run(counting, 90, 200)
+    _, before, cut, after, *_ = [batch[0] for batch in counting.flush(200)]
+    assert (before.length_s, cut.length_s) == (60, 27)
+    assert (cut.start, after.start) == (before.end, cut.end + 3600)
+
+
+def test_a_clock_set_before_anything_was_seen_is_simply_the_clock():
+    counting = aggregates(epoch=UNSET)
+    counting.set_clock(SET, 5)
+    run(counting, 6, 130)
+    assert {batch[0].clock for batch in counting.flush(130)} == {Quality.SYNCED}
+
+
+@given(st.lists(st.tuples(st.floats(1, 590), st.floats(-1e6, 1e8)), max_size=6), st.booleans())
+def test_no_second_is_counted_twice_however_often_the_clock_is_set(steps, synced):
+    quality = Quality.SYNCED if synced else Quality.UNSYNCED
+    counting = aggregates(epoch=Epoch(1e9, quality))
+    steps, batches, t = sorted(steps), [], 0.0
+    while t <= 600:
+        while steps and steps[0][0] <= t:
+            counting.set_clock(Epoch(1e9 + steps.pop(0)[1], Quality.SYNCED, 1.0), t)
+        counting.observe(t)
+        counting.add([Visit("table", t, t)])
+        batches += counting.close(t)
+        t += 1.0
+    windows = [batch[0] for batch in [*batches, *counting.flush(t - 1.0)]]
+    assert sum(one.pass_bys for one in windows) == 601
+    assert sum(one.observed_s for one in windows) == pytest.approx(600, abs=0.5)
+    assert all(one.length_s > 0 for one in windows)
 
 
 SQUARE = Polygon(((0.1, 0.5), (0.9, 0.5), (0.9, 0.9)))

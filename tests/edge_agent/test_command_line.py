@@ -99,7 +99,7 @@ def test_vision_by_command_counts_a_recording_and_ends(tmp_path):
     path.write_text(
         f"unit: {{id: a}}\ncamera: {{source: recorded, path: {clip}, pace: 0}}\n"
         "zones: [{name: z, floor: [[0.4, 0.5], [0.8, 0.5], [0.8, 1], [0.4, 1]]}]\n"
-        "privacy: {window_s: 10}\n"
+        "privacy: {k: 1, window_s: 10}\n"
     )
     done = agent("vision", "--site", path, "--state", tmp_path, "--records", tmp_path / "r.jsonl")
     assert done.returncode == 0, done.stderr
@@ -152,12 +152,12 @@ def test_check_knows_what_looks_closely_and_that_nothing_need(tmp_path):
     assert "models.reach: is 'yolo'; allowed:" in done.stderr
 
 
-def test_check_says_that_small_counts_are_not_merged_yet(tmp_path):
+def test_check_says_how_small_counts_are_told(tmp_path):
     path = tmp_path / "site.yaml"
     path.write_text("unit: {id: a}\nzones: [{name: z}]\nprivacy: {k: 5}\n")
     done = agent("check", "--site", path)
     assert done.returncode == 0
-    assert "k = 1" in done.stdout
+    assert "fewer than 5 visits" in done.stdout
 
 
 def test_a_second_signal_cannot_interrupt_the_first():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.journal import Journal, RecordsFile
+from edge_agent.journal import Journal, RecordsFile, Terms
 from edge_agent.outbox import OutboxReader
 from edge_agent.records import Definitions, Quality, Trouble, Window, decode_counts
 
@@ -23,7 +23,8 @@ def batch(index, pass_bys=1):
 
 
 def journal(folder, max_rows=1000, records=None):
-    return Journal(folder / "outbox.db", "unit-1", max_rows, lambda: 1_700_000_000.0, records)
+    terms = Terms("unit-1", max_rows)
+    return Journal(folder / "outbox.db", terms, lambda: 1_700_000_000.0, records)
 
 
 def payloads(folder):

@@ -34,7 +34,7 @@ def site(budget=None, **zone):
         "unit": {"id": "unit-1"},
         "camera": {"source": "recorded"},
         "zones": [{"name": "table", "floor": FLOOR, **zone}],
-        "privacy": {"window_s": 10},
+        "privacy": {"k": 1, "window_s": 10},
     }
     return parse_site(values, "site.yaml", Path("."))
 
@@ -344,11 +344,12 @@ def test_opening_hours_are_of_the_shops_own_time_and_asked_of_a_clock_that_can_b
         staff=StaffRules(open=OpeningHours(9 * 3600, 21 * 3600)),
     )
     midnight_utc = 1_700_006_400.0
-    is_open = opening(seoul, Epoch(midnight_utc, Quality.SYNCED))
+    is_open = opening(seoul, lambda: Epoch(midnight_utc, Quality.SYNCED))
     assert [hour for hour in range(24) if is_open(3600 * hour)] == list(range(12))
     for quality in (Quality.UNSYNCED, Quality.RECORDING):
-        assert opening(seoul, Epoch(midnight_utc, quality))(3600 * 15)
-    assert opening(site(), Epoch(midnight_utc, Quality.SYNCED))(3600 * 15)
+        unsure = Epoch(midnight_utc, quality)
+        assert opening(seoul, lambda unsure=unsure: unsure)(3600 * 15)
+    assert opening(site(), lambda: Epoch(midnight_utc, Quality.SYNCED))(3600 * 15)
 
 
 def test_everybody_is_staff_while_the_shop_is_closed():

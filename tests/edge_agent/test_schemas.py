@@ -25,6 +25,7 @@ from edge_agent.records import (
     Estimate,
     Estimates,
     FacingCounts,
+    Head,
     Health,
     Histograms,
     Quality,
@@ -97,11 +98,18 @@ def windows(draw: st.DrawFn) -> Window:
         histograms=draw(st.none() | histograms(numbers)),
         facings=draw(facings(numbers, seconds)),
         estimates=draw(st.none() | estimates(st.floats(0, 2**53 - 1))),
+        bound_s=draw(st.none() | seconds),
     )
 
 
+digests = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 counts = st.builds(
-    Counts, names, boots, st.integers(1, 2**53 - 1), st.lists(windows(), min_size=1).map(tuple)
+    Counts,
+    names,
+    boots,
+    st.integers(1, 2**53 - 1),
+    st.lists(windows(), min_size=1).map(tuple),
+    st.none() | digests,
 )
 states = st.builds(State, names, st.integers(1, 2**53 - 1), st.booleans())
 healths = st.builds(
@@ -117,6 +125,8 @@ healths = st.builds(
     merged=maybe,
     resets=maybe,
     troubles=st.sets(st.sampled_from(Trouble)).map(tuple),
+    ledger=st.none() | st.builds(Head, boots, st.integers(1, 2**53 - 1), digests),
+    carrying=st.none() | st.sets(names, max_size=64).map(lambda found: tuple(sorted(found))),
 )
 spans = st.lists(st.tuples(st.integers(1, 2**53 - 1), st.integers(1, 2**53 - 1))).map(tuple)
 receipts = st.builds(Receipt, boots, numbers, spans)
@@ -135,11 +145,20 @@ TELLING = replace(
     histograms=Histograms(*(tuple(range(len(edges))) for edges in EDGES.values())),
     facings=(FacingCounts("A", "acme", 2, 1, 1, 50.0, 10.0, 5.0, 3.5),),
     estimates=Estimates(*(Estimate(0.0, 1.5, 3.25) for _ in range(3))),
+    bound_s=1.0,
 )
 SAMPLES: dict[str, Record] = {
-    "counts": Counts("shelf-0042", "00000000000000aa", 1, (TELLING,)),
+    "counts": Counts("shelf-0042", "00000000000000aa", 1, (TELLING,), "0f" * 32),
     "state": State("shelf-0042", 1_700_000_000, True),
-    "health": Health("shelf-0042", 1.7e9, 5.0, Quality.SYNCED, troubles=(Trouble.DISK_FULL,)),
+    "health": Health(
+        "shelf-0042",
+        1.7e9,
+        5.0,
+        Quality.SYNCED,
+        troubles=(Trouble.DISK_FULL,),
+        ledger=Head("00000000000000aa", 5, "0f" * 32),
+        carrying=("table",),
+    ),
     "ack": Receipt("00000000000000aa", 5, ((7, 9), (11, 11))),
 }
 
@@ -147,6 +166,7 @@ SAMPLES: dict[str, Record] = {
 # What units told in windows before definitions version 3 did not have.
 LATER = {
     "reached", "empty_handed", "abstained", "staff", "histograms", "facings", "estimates",
+    "bound_s",
 }  # fmt: skip
 
 
@@ -219,7 +239,7 @@ def test_free_text_coordinates_and_impossible_numbers_fit_nowhere(
 ) -> None:
     message = sample(name)
     at(message, path[:-1])[path[-1]] = value
-    allowed_empty = value == [] and path in {("troubles",), ("have",)}
+    allowed_empty = value == [] and path in {("troubles",), ("have",), ("carrying",)}
     # `jsonschema` matches $ before a last newline too, which ECMA 262 and the sink's validator
     # do not.
     assert FAST[name].is_valid(message) == allowed_empty
@@ -232,7 +252,8 @@ def test_a_missing_field_does_not_fit(name: str, path: tuple[str | int, ...]) ->
     message = sample(name)
     del at(message, path[:-1])[path[-1]]
     later = name == "counts" and len(path) == 3 and path[-1] in LATER
-    assert fits(name, message) == (later or path in {("have",), ("shift",)})
+    since = {("have",), ("shift",), ("prev",), ("ledger",), ("carrying",)}
+    assert fits(name, message) == (later or path in since)
 
 
 def test_a_message_of_an_older_unit_still_fits_and_reads() -> None:

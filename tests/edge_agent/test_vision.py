@@ -17,7 +17,7 @@ from edge_agent.heat import Board
 from edge_agent.outbox import OutboxReader
 from edge_agent.pipeline import build_pipeline
 from edge_agent.records import Quality, Trouble, decode_counts
-from edge_agent.services.vision import Vision, epoch_of, main
+from edge_agent.services.vision import Vision, anchor_of, main
 
 
 class Clock:
@@ -47,7 +47,7 @@ def site(path=None, source="recorded", pace=0, **privacy):
         "unit": {"id": "unit-1"},
         "camera": camera,
         "zones": [{"name": "table", "floor": FLOOR}],
-        "privacy": {"window_s": 10, **privacy},
+        "privacy": {"k": 1, "window_s": 10, **privacy},
     }
     return parse_site(values, "site.yaml", Path("."))
 
@@ -193,11 +193,12 @@ def test_health_tells_what_the_service_did(tmp_path):
 
 def test_live_windows_stand_in_wall_time_and_fast_ones_in_the_recordings():
     clock = Clock()
-    assert epoch_of(site(source="v4l2", path="x", pace=1), clock) == Epoch(1.7e9, Quality.SYNCED)
-    assert epoch_of(site(source="file", path="x", pace=1), clock) == Epoch(
-        1_700_001_000.0, Quality.SYNCED
-    )
-    assert epoch_of(site(source="file", path="x", pace=20), clock) == Epoch(0, Quality.RECORDING)
+    live = anchor_of(site(source="v4l2", path="x", pace=1), clock)
+    assert live.epoch == Epoch(1.7e9, Quality.SYNCED, 1.0)
+    played = anchor_of(site(source="file", path="x", pace=1), clock)
+    assert played.epoch == Epoch(1_700_001_000.0, Quality.SYNCED, 1.0)
+    fast = anchor_of(site(source="file", path="x", pace=20), clock)
+    assert fast.epoch == Epoch(0, Quality.RECORDING)
 
 
 class Steady:

@@ -21,6 +21,8 @@ PARTS: dict[str, tuple[str, str]] = {
     "access": ("8 Access", "tests.prove.access"),
     "long": ("9 Long run", "tests.prove.long"),
 }
+# It runs beside the others.
+LONGEST = "long"
 
 
 def load(name: str) -> Prove:
