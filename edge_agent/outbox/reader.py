@@ -16,6 +16,7 @@ from edge_agent.outbox.database import (
     count,
     identity,
     told,
+    unpack,
 )
 from edge_agent.outbox.ledger import fold_old
 from edge_agent.records import Head, digest
@@ -82,7 +83,8 @@ class OutboxReader:
                 (0 if after is None else after.position, limit),
             )
             return [
-                Row(Key(position, boot, seq), payload) for position, boot, seq, payload in found
+                Row(Key(position, boot, seq), unpack(packed))
+                for position, boot, seq, packed in found
             ]
 
     def count(self) -> int:
@@ -104,7 +106,7 @@ class OutboxReader:
             if database is None:
                 return None
             found = database.execute(_HEAD, (Stage.LEFT,)).fetchone()
-            return None if found is None else Head(found[0], found[1], digest(found[2]))
+            return None if found is None else Head(found[0], found[1], digest(unpack(found[2])))
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Note in one commit that rows have left: they are entries of the ledger from now on.
