@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -60,6 +61,8 @@ def parse_broker(
     Raises:
         UsageError: anything else.
     """
+    if "@" in url:  # before any message repeats the address
+        raise UsageError("--broker: no credentials in the address; use mqtts:// and --cert, --key")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -67,14 +70,21 @@ def parse_broker(
         raise UsageError(f"--broker {url}: {error}") from None
     if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/"):
         raise UsageError(f"--broker {url}: write mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
-    if parts.username or parts.password:
-        raise UsageError("--broker: no credentials in the address; use mqtts:// and --cert, --key")
     tls = parts.scheme == "mqtts"
     if not tls and (ca or cert or key):
         raise UsageError(f"--broker {url}: --ca, --cert and --key need mqtts://")
+    if key and _others_may_read(key):
+        raise UsageError(f"--key {key}: others may read it; chmod o= {key}")
     if key and not cert:
         raise UsageError("--key: needs --cert")
     return Broker(parts.hostname, port or _PORTS[parts.scheme], tls, protocol, ca, cert, key)
+
+
+def _others_may_read(key: Path) -> bool:
+    try:
+        return bool(key.stat().st_mode & stat.S_IRWXO)
+    except OSError:
+        return False  # told when it is to be used
 
 
 def make_client(broker: Broker, name: str) -> Client:
@@ -118,6 +128,7 @@ def connect(client: Client, broker: Broker) -> None:
 def _tls_context(broker: Broker) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=broker.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         if broker.cert:
             context.load_cert_chain(broker.cert, broker.key)
     except (OSError, ssl.SSLError) as error:

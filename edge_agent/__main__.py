@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
-from edge_agent.config import Site, load_site
+from edge_agent.config import Site, key_mistakes, load_site
 from edge_agent.errors import ConfigError, ShelflightError
 
 # Command -> (module, what it does). Only the module of the command that was asked for is imported:
@@ -93,6 +93,7 @@ def _check(words: list[str]) -> int:
     source = parser.parse_args(words).site
     site = load_site(source)
     _check_models(site, str(source))
+    _check_keys(site, str(source))
     zones = ", ".join(zone.name for zone in site.zones)
     print(f"unit {site.unit.id} is sound: camera {site.camera.source.value}, zones {zones}")
     print(f"small counts: fewer than {site.privacy.k} visits at a zone wait for the next ones")
@@ -111,6 +112,12 @@ def _check_models(site: Site, source: str) -> None:
         for key, name in named.items()
         if name is not None and name not in known
     ]
+    if mistakes:
+        raise ConfigError(source, mistakes)
+
+
+def _check_keys(site: Site, source: str) -> None:
+    mistakes = key_mistakes(site.uplink)
     if mistakes:
         raise ConfigError(source, mistakes)
 
@@ -146,6 +153,7 @@ def _service(name: str, words: list[str]) -> int:
         return vision.main(site, args.state, stop, records=args.records, run=args.run)
     from edge_agent.services import uplink
 
+    _check_keys(site, str(args.site))
     return uplink.main(site, args.state, stop, drain=args.drain, run=args.run)
 
 

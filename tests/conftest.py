@@ -38,6 +38,12 @@ def mosquitto() -> str:
 
 
 @pytest.fixture(scope="session")
+def gcc() -> str:
+    """Path of the compiler, for what is preloaded into services."""
+    return _needs("gcc", "gcc libc6-dev")
+
+
+@pytest.fixture(scope="session")
 def ffmpeg() -> str:
     """Path of ffmpeg."""
     return _needs("ffmpeg", "ffmpeg")

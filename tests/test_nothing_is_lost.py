@@ -4,115 +4,26 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import pytest
 from walkers import FLOOR, record
 
-PACE = 40
+from tests.prove.rig import Plan, Rig, until, whole_lines
+
 WINDOWS = 1000
 KILLS = (150, 300, 450, 600, 750)  # windows counted when the broker is killed
 UPLINK_KILL = 520
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Stage:
-    """The processes of one test, each ended by its own id."""
-
-    def __init__(self, folder: Path, mosquitto: str) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.mosquitto = mosquitto
-        self.children: dict[str, subprocess.Popen[bytes]] = {}
-        (folder / "broker").mkdir()
-        (folder / "mosquitto.conf").write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-            f"persistence_location {folder}/broker/\nuser root\n"
-            "max_queued_messages 0\nmax_inflight_messages 1000\n"
-        )
-        (folder / "site.yaml").write_text(
-            json.dumps(
-                {
-                    "unit": {"id": "unit-1"},
-                    "camera": {
-                        "source": "recorded",
-                        "path": str(folder / "walk.jsonl"),
-                        "pace": PACE,
-                    },
-                    "zones": [{"name": "table", "floor": FLOOR}],
-                    "privacy": {"k": 1, "window_s": 1},
-                    "uplink": {
-                        "broker": f"mqtt://127.0.0.1:{self.port}",
-                        "backoff_s": 1,
-                        "receipt_s": 3,
-                    },
-                }
-            )
-        )
-
-    def start(self, name: str, *words: str) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.children[name] = subprocess.Popen(words, stdout=log, stderr=log)
-
-    def start_broker(self) -> None:
-        self.start("broker", self.mosquitto, "-c", str(self.folder / "mosquitto.conf"))
-
-    def start_service(self, name: str, *more: str) -> None:
-        site = ("--site", str(self.folder / "site.yaml"), "--state", str(self.folder))
-        self.start(name, sys.executable, "-m", "edge_agent", name, *site, *more)
-
-    def start_sink(self) -> None:
-        where = ("--broker", f"mqtt://127.0.0.1:{self.port}", "--db", str(self.folder / "sink.db"))
-        self.start(
-            "sink", sys.executable, "-m", "cloud_sink", "serve", *where, "--http", "127.0.0.1:0"
-        )
-
-    def kill(self, name: str) -> None:
-        child = self.children.pop(name)
-        child.send_signal(signal.SIGKILL)
-        child.wait(10)
-
-    def end(self) -> None:
-        for name in reversed(list(self.children)):
-            child = self.children.pop(name)
-            child.terminate()
-            try:
-                child.wait(15)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait(5)
-
-    def exported(self) -> list[str]:
-        words = ("export", "--db", str(self.folder / "sink.db"), "--format", "jsonl")
-        done = subprocess.run(
-            (sys.executable, "-m", "cloud_sink", *words), capture_output=True, text=True, timeout=60
-        )
-        return done.stdout.splitlines()
-
-
 @pytest.fixture
-def stage(tmp_path, mosquitto):
-    made = Stage(tmp_path, mosquitto)
-    yield made
-    made.end()
+def rig(tmp_path, mosquitto):
+    with Rig(tmp_path, Plan(tmp_path / "walk.jsonl", FLOOR)) as made:
+        yield made
 
 
-def until(true, what: str, timeout_s: float = 90) -> None:
-    tick = threading.Event()
-    for _ in range(round(timeout_s / 0.05)):
-        if true():
-            return
-        tick.wait(0.05)
-    pytest.fail(f"{what}: not within {timeout_s} s")
+def walk(rig: Rig, seconds: float) -> None:
+    record(rig.folder / "walk.jsonl", seconds, every=7, stay=3)
 
 
 def services_of(folder: Path) -> list[str]:
@@ -128,35 +39,28 @@ def services_of(folder: Path) -> list[str]:
     return found
 
 
-def lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def test_five_brokers_and_an_uplink_killed_and_every_window_is_in_the_sink_once(stage):
-    folder = stage.folder
-    record(folder / "walk.jsonl", WINDOWS + 5.0, every=7, stay=3)
-    stage.start_broker()
-    stage.start_sink()
-    stage.start_service("uplink")
-    records = folder / "records.jsonl"
-    stage.start_service("vision", "--records", str(records))
+def test_five_brokers_and_an_uplink_killed_and_every_window_is_in_the_sink_once(rig):
+    walk(rig, WINDOWS + 5.0)
+    rig.start_broker()
+    rig.start_sink()
+    rig.start_service("uplink")
+    rig.start_vision()
     for at in sorted((*KILLS, UPLINK_KILL)):
-        until(lambda at=at: len(lines(records)) >= at, f"{at} windows counted")
+        until(lambda at=at: len(rig.records()) >= at, f"{at} windows counted")
         if at == UPLINK_KILL:
-            stage.kill("uplink")
-            stage.start_service("uplink")
+            rig.kill("uplink")
+            rig.start_service("uplink")
         else:
-            stage.kill("broker")
-            until(lambda at=at: len(lines(records)) >= at + 40, "a second without a broker")
-            stage.start_broker()
-    assert stage.children["vision"].wait(90) == 0
-    counted = lines(records)
+            rig.kill("broker")
+            until(lambda at=at: len(rig.records()) >= at + 40, "a second without a broker")
+            rig.start_broker()
+    rig.finish("vision", 90, ask=False)
+    counted = rig.records()
     assert len(counted) >= WINDOWS
-    stage.children["uplink"].terminate()
-    assert stage.children.pop("uplink").wait(15) == 0
-    stage.start_service("uplink", "--drain")
-    assert stage.children["uplink"].wait(90) == 0
-    stored = stage.exported()
+    rig.finish("uplink", 15)
+    rig.start_service("uplink", "--drain")
+    rig.finish("uplink", 90, ask=False)
+    stored = rig.exported()
     keys = [(row["unit"], row["boot"], row["seq"]) for row in map(json.loads, stored)]
     assert len(set(keys)) == len(keys)
     assert stored == counted
@@ -164,33 +68,29 @@ def test_five_brokers_and_an_uplink_killed_and_every_window_is_in_the_sink_once(
     assert visits == pytest.approx(WINDOWS / 7, abs=3)
 
 
-def test_run_starts_a_unit_and_ends_when_the_sink_has_everything(stage):
-    folder = stage.folder
-    record(folder / "walk.jsonl", 200.0, every=7, stay=3)
-    stage.start_broker()
-    stage.start_sink()
-    records = folder / "records.jsonl"
-    stage.start_service("run", "--records", str(records))
-    assert stage.children["run"].wait(60) == 0
-    assert stage.exported() == lines(records)
-    assert len(lines(records)) >= 200
+def test_run_starts_a_unit_and_ends_when_the_sink_has_everything(rig):
+    walk(rig, 200.0)
+    rig.start_broker()
+    rig.start_sink()
+    records = rig.start_run()
+    rig.finish("run", 60, ask=False)
+    assert rig.exported() == whole_lines(records)
+    assert len(whole_lines(records)) >= 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_commits_its_window_and_ends_quietly(stage, number):
-    folder = stage.folder
-    record(folder / "walk.jsonl", 4000.0, every=7, stay=3)
-    stage.start_broker()
-    stage.start_sink()
-    records = folder / "records.jsonl"
-    stage.start_service("run", "--records", str(records))
-    until(lambda: len(lines(records)) >= 20, "20 windows counted")
-    stage.children["run"].send_signal(number)
-    assert stage.children["run"].wait(30) == 0
-    log = (folder / "run.log").read_text()
+def test_an_interrupted_run_commits_its_window_and_ends_quietly(rig, number):
+    walk(rig, 4000.0)
+    rig.start_broker()
+    rig.start_sink()
+    records = rig.start_run()
+    until(lambda: len(whole_lines(records)) >= 20, "20 windows counted")
+    rig.children["run"].send_signal(number)
+    rig.finish("run", 30, ask=False)
+    log = (rig.folder / "run.log").read_text()
     assert "Traceback" not in log
-    last = json.loads(lines(records)[-1])["windows"][0]
+    last = json.loads(whole_lines(records)[-1])["windows"][0]
     assert last["observed_s"] <= 1
-    health = json.loads((folder / "vision.health.json").read_text())
+    health = json.loads((rig.state / "vision.health.json").read_text())
     assert health["analysed"] > 0
-    assert services_of(folder) == [], "a service goes on without its parent"
+    assert services_of(rig.folder) == [], "a service goes on without its parent"

@@ -1,5 +1,6 @@
 """One site file configures a unit; an unknown key is an error."""
 
+from edge_agent.config.keys import key_mistakes
 from edge_agent.config.parse import load_site, parse_site, read_yaml
 from edge_agent.config.site import (
     MAX_FACINGS,
@@ -49,6 +50,7 @@ __all__ = [
     "UnitConfig",
     "UplinkConfig",
     "Zone",
+    "key_mistakes",
     "load_site",
     "parse_site",
     "read_yaml",

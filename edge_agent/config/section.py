@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from enum import Enum
@@ -13,6 +14,9 @@ from edge_agent.records import is_name
 
 E = TypeVar("E", bound=Enum)
 _NAME_RULE = "letters, digits, '_', '-' and '.', at most 64, the first a letter or digit"
+
+# What stands before the @ of an address may be a password, and what is shown may be logged.
+_CREDENTIALS = re.compile(r"(?<=:).*@", re.DOTALL)
 
 
 class Section:
@@ -204,5 +208,5 @@ def _coordinate(value: Any) -> float:
 
 
 def _show(value: Any) -> str:
-    text = "empty" if value is None else repr(value)
+    text = "empty" if value is None else _CREDENTIALS.sub("…@", repr(value))
     return text if len(text) <= 60 else text[:57] + "..."

@@ -10,10 +10,10 @@ from edge_agent.clock import Clock
 from edge_agent.config import Broker, UnitConfig, UplinkConfig
 from edge_agent.errors import LinkError, RecordError, StorageError
 from edge_agent.outbox import Key, OutboxReader, Row
-from edge_agent.records import Head, Health, Receipt, State, decode_receipt, encode, topic
+from edge_agent.records import Head, Health, Receipt, State, decode_receipt
 from edge_agent.transport.backoff import Backoff
 from edge_agent.transport.delivery import PARK_S, Delivery, Verdict
-from edge_agent.transport.link import Acknowledged, Down, Event, Link, Message, Received, Up
+from edge_agent.transport.link import Acknowledged, Down, Event, Link, Received, Up
 from edge_agent.transport.sessions import Sessions
 
 log = logging.getLogger("shelflight.uplink")
@@ -50,6 +50,7 @@ class Courier:
         phase: where the connection is.
         garbage: messages to the unit that were no receipts, since start.
         refused: rows that a broker answered not to take, since start.
+        withheld: rows and healths that are not what may leave, since start.
     """
 
     def __init__(
@@ -74,6 +75,9 @@ class Courier:
         self._delivery = Delivery(config.max_inflight, config.max_unreceipted, config.receipt_s)
         self._link: Link | None = None
         self._session = 0
+        # Whether the clock was right once, and whether the connection was made before that.
+        self._dated = False
+        self._undated_link = False
         # What the client has: row by message number; None for a birth.
         self._mids: dict[int, Key | None] = {}
         self._max_inflight = config.max_inflight
@@ -84,6 +88,7 @@ class Courier:
         self.phase = Phase.AWAY
         self.garbage = 0
         self.refused = 0
+        self.withheld = 0
 
     @property
     def late(self) -> bool:
@@ -126,6 +131,9 @@ class Courier:
         if self.phase is Phase.AWAY:
             self._connect(timeout_s)
             return
+        if self._undated_link and self._clock.synced():
+            self._redial()
+            return
         if self.phase is Phase.ONLINE:
             self._send()
         assert self._link is not None
@@ -141,11 +149,14 @@ class Courier:
         self._purge()
 
     def report(self, health: Health) -> bool:
-        """Publish how the unit is doing; False while the broker is away."""
+        """Publish how the unit is doing; False while the broker is away, or where it may not."""
         if self._link is None or self.phase is not Phase.ONLINE:
             return False
-        # QoS 0: the next one makes a lost one good, and none may pile up.
-        self._link.publish(Message(self._topic("health"), encode(health), qos=0))
+        try:
+            self._link.publish(health)
+        except RecordError as error:
+            self._withhold("what a service says of its health", error)
+            return False
         return True
 
     def stop(self) -> None:
@@ -166,17 +177,18 @@ class Courier:
             self._clock.sleep(min(timeout_s, self._deadline - now))
             return
         self._session = self._sessions.next()
+        # A unit without a battery starts in 1970, when no certificate is valid yet. What was
+        # right once stays near enough, so that nobody brings an old certificate back by keeping
+        # the time servers away.
+        self._dated = self._dated or self._clock.synced()
         try:
             self._link = Link(
-                self._config,
-                self._broker,
-                f"shelflight-{self._unit.tenant}-{self._unit.store}-{self._unit.id}",
-                self._state(online=False),
-                self._topic("cmd/ack"),
+                self._config, self._broker, self._unit, self._state(online=False), self._dated
             )
         except LinkError as error:
             self._lost(str(error))
             return
+        self._undated_link = self._broker.tls and not self._dated
         self._deadline = self._clock.monotonic() + _ANSWER_S
         self.phase = Phase.ANSWERING
 
@@ -225,14 +237,26 @@ class Courier:
         if self._delivery.receipt(receipt, self._clock.monotonic()):
             self._backoff.reset()
 
-    def _lost(self, reason: str) -> None:
-        """The connection is no more: wait for the next attempt."""
+    def _redial(self) -> None:
+        """The clock is right now: a broker that was believed without its dates must show them."""
+        log.info("the clock is set: connecting again, to look at the certificate's dates too")
         now = self._clock.monotonic()
+        self._hang_up()
+        self._deadline = now
+        self._delivery.disconnected(now)
+
+    def _hang_up(self) -> None:
         if self._link is not None:
             self._link.close()
         self._link = None
+        self._undated_link = False
         self.phase = Phase.AWAY
         self._mids.clear()
+
+    def _lost(self, reason: str) -> None:
+        """The connection is no more: wait for the next attempt."""
+        now = self._clock.monotonic()
+        self._hang_up()
         wait = self._backoff.next()
         self._deadline = now + wait
         self._say_away(reason)
@@ -271,7 +295,12 @@ class Courier:
         if verdict is not Verdict.SEND:
             return verdict is Verdict.SKIP
         assert self._link is not None
-        mid = self._link.publish(Message(self._topic("counts"), row.payload))
+        try:
+            mid = self._link.publish(row)
+        except RecordError as error:
+            self._delivery.withheld(row.key, self._clock.monotonic())
+            self._withhold(f"boot {row.key.boot} seq {row.key.seq}", error)
+            return True
         self._mids[mid] = row.key
         self._delivery.sent(row.key, self._clock.monotonic())
         return self._room() > 0
@@ -330,12 +359,17 @@ class Courier:
                 if isinstance(event, Acknowledged) and event.mid == mid:
                     return
 
-    def _state(self, online: bool) -> Message:
-        state = State(self._unit.id, self._session, online)
-        return Message(self._topic("state"), encode(state), retain=True)
+    def _withhold(self, what: str, error: RecordError) -> None:
+        self.withheld += 1
+        if _is_power_of_two(self.withheld):
+            log.error(
+                "%s stays on the unit, for it is not what may leave: %s; %d withheld so far, "
+                "tried again in %g min at most",
+                what, error, self.withheld, PARK_S / 60,
+            )  # fmt: skip
 
-    def _topic(self, leaf: str) -> str:
-        return topic(self._unit.tenant, self._unit.store, self._unit.id, leaf)
+    def _state(self, online: bool) -> State:
+        return State(self._unit.id, self._session, online)
 
 
 def _receipt(payload: bytes) -> Receipt | None:

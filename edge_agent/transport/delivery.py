@@ -70,7 +70,8 @@ class Delivery:
 
     Attributes:
         after: the row that was looked at last; the next one to look at is the one after it.
-        parked: rows left out because the broker breaks the connection over them.
+        parked: rows left out because the broker breaks the connection over them, or because
+            they may not leave.
     """
 
     def __init__(self, max_inflight: int, max_unreceipted: int, receipt_s: float) -> None:
@@ -127,6 +128,13 @@ class Delivery:
         self.after = key
         self._inflight[key] = None
         self._out[key] = _Out(now)
+
+    def withheld(self, key: Key, now: float) -> None:
+        """The row may not leave: it is left out, looked at again later."""
+        self.after = key
+        self._out.pop(key, None)
+        self._strikes.pop(key, None)
+        self.parked[key] = now + PARK_S
 
     def acknowledged(self, key: Key, now: float) -> None:
         """The broker has it: its place in flight is free, and the wait for its receipt begins."""

@@ -1,5 +1,8 @@
 """One connection to the broker. paho does the protocol, nothing here decides what is sent.
 
+The only module with a network, and it publishes records, nothing else: there is no way to hand it
+a topic or bytes.
+
 A link lives as long as its connection: after a break another one is made, so that nothing is left
 in paho's queues that the outbox would send a second time.
 """
@@ -20,27 +23,20 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_agent.config import Broker, UplinkConfig
+from edge_agent.config import Broker, UnitConfig, UplinkConfig
 from edge_agent.errors import LinkError
-from edge_agent.records import MAX_PAYLOAD_BYTES
+from edge_agent.records import MAX_PAYLOAD_BYTES, State, topic
+from edge_agent.transport.seal import Outgoing, seal
 
 # For the name, each address and the TLS handshake.
 _CONNECT_S = 5.0
 # For the broker to close after a goodbye, and how much of what it still says is read meanwhile.
 _LINGER_S = 1.0
 _LINGER_READS = 16
+# OpenSSL's X509_V_FLAG_NO_CHECK_TIME (x509_vfy.h), for which the ssl module has no name.
+_NO_CHECK_TIME = 0x200000
 # Topic and properties beside a payload.
 _OVERHEAD_BYTES = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is published: where, what, how."""
-
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +81,34 @@ class Link:
     Args:
         config: how.
         broker: where.
-        client_id: the same for each connection of a unit: a new one ends the old.
+        unit: whose: topics follow from it, and the client id, which is the same for each
+            connection: a new one ends the old.
         will: what the broker publishes when the connection breaks.
-        listen: the topic to subscribe to.
+        dated: whether the broker's certificate must be valid now. Its chain and its name are
+            looked at in any case.
 
     Raises:
         LinkError: there is no connection; the message says why.
+        RecordError: as for `publish`.
     """
 
     def __init__(
-        self, config: UplinkConfig, broker: Broker, client_id: str, will: Message, listen: str
+        self,
+        config: UplinkConfig,
+        broker: Broker,
+        unit: UnitConfig,
+        will: State,
+        dated: bool = True,
     ) -> None:
-        self._listen = listen
+        self._unit = unit
+        self._listen = topic(unit.tenant, unit.store, unit.id, "cmd/ack")
         self._events: deque[Event] = deque()
         self._receive_max: int | None = None
         self._welcome = False
         five = config.protocol == 5
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=client_id,
+            client_id=f"shelflight-{unit.tenant}-{unit.store}-{unit.id}",
             clean_session=None if five else True,
             protocol=mqtt.MQTTv5 if five else mqtt.MQTTv311,
             reconnect_on_failure=False,
@@ -111,21 +116,27 @@ class Link:
         self._client.connect_timeout = _CONNECT_S
         # The outbox counts what is in flight; paho shall never hold a message back.
         self._client.max_inflight_messages_set(config.max_inflight)
-        self._client.will_set(will.topic, will.payload, will.qos, will.retain)
+        last = seal(unit, will)
+        self._client.will_set(last.topic, last.payload, last.qos, last.retain)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
         self._client.on_disconnect = self._on_disconnect
-        self._open(config, broker)
+        self._open(config, broker, dated)
 
-    def publish(self, message: Message) -> int:
-        """Hand a message to the client; a break shows in the next `pump`.
+    def publish(self, what: Outgoing) -> int:
+        """Hand a record to the client; a break shows in the next `pump`.
 
         Returns:
             The number that its acknowledgement will carry.
+
+        Raises:
+            RecordError: it is not what may leave; nothing was sent.
+            TypeError: it is no record.
         """
-        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        sealed = seal(self._unit, what)
+        info = self._client.publish(sealed.topic, sealed.payload, sealed.qos, sealed.retain)
         if info.rc != mqtt.MQTT_ERR_SUCCESS:
             self._down(mqtt.error_string(info.rc))
         return info.mid
@@ -154,13 +165,13 @@ class Link:
         self._client.disconnect()
         self._drop()
 
-    def _open(self, config: UplinkConfig, broker: Broker) -> None:
+    def _open(self, config: UplinkConfig, broker: Broker, dated: bool) -> None:
         # A silent broker is noticed within two keepalives; the broker sends a silent unit's will
         # after one and a half.
         address = (broker.host, broker.port, config.keepalive_s)
         try:
             if broker.tls:
-                self._client.tls_set_context(_tls(config))
+                self._client.tls_set_context(_tls(config, dated))
             if config.protocol == 5:
                 limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
                 limits.MaximumPacketSize = MAX_PAYLOAD_BYTES + _OVERHEAD_BYTES
@@ -265,14 +276,17 @@ class _ClosingSocket(ssl.SSLSocket):
             raise
 
 
-def _tls(config: UplinkConfig) -> ssl.SSLContext:
-    """Whom to believe, and what to show.
+def _tls(config: UplinkConfig, dated: bool) -> ssl.SSLContext:
+    """Whom to believe, and what to show; TLS 1.2 at least, and the broker's name is looked at.
 
     Raises:
         OSError: a file cannot be read, or is no certificate or key.
     """
     context = ssl.create_default_context(cafile=config.ca)
     context.sslsocket_class = _ClosingSocket
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not dated:
+        context.verify_flags |= _NO_CHECK_TIME
     if config.cert is not None:
         context.load_cert_chain(config.cert, config.key)
     return context

@@ -55,6 +55,16 @@ class Sessions:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(aside, self._path)
+            _sync_folder(self._path.parent)
         except OSError as error:
             # The wall clock still makes the next start's numbers grow.
             log.warning("%s: cannot be written: %s", self._path, error.strerror)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name last: until then a power cut brings the old file back."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

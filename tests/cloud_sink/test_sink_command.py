@@ -39,6 +39,7 @@ WRONG = {
     "there is no folder": ["--db", "nowhere/at/all/sink.db"],
     "write mqtt://HOST": ["--broker", "http://localhost"],
     "no credentials": ["--broker", "mqtt://me:secret@localhost"],
+    "no credentials in": ["--broker", "mqtt://me:secret@localhost:99999"],
     "Port out of range": ["--broker", "mqtt://localhost:99999"],
     "need mqtts://": ["--ca", "ca.pem"],
     "needs --cert": ["--broker", "mqtts://localhost", "--key", "key.pem"],
@@ -58,10 +59,27 @@ def test_an_unusable_argument_is_exit_2_and_says_what_to_write(tmp_path, said):
     assert b"secret" not in done.stderr
 
 
+@pytest.mark.parametrize("url", ["http://me:secret@h", "mqtt://me:sec/secret@h", "secret@h"])
+def test_credentials_are_refused_in_whatever_is_no_address_either(url):
+    done = run(*SERVE, "--broker", url)
+    assert done.returncode == 2
+    assert b"no credentials" in done.stderr
+    assert b"secret" not in done.stderr
+
+
+def test_a_key_that_others_may_read_is_exit_2(tmp_path):
+    key = tmp_path / "key.pem"
+    key.touch(0o644)
+    done = run(*SERVE, "--broker", "mqtts://localhost", "--cert", key, "--key", key)
+    assert done.returncode == 2
+    assert b"others may read it; chmod o=" in done.stderr
+
+
 def test_commands_of_later_issues_are_absent():
     text = run("--help").stdout.decode()
     assert "serve" in text
     assert "export" in text
+    assert "access" in text
     assert "report" not in text
     assert "bench" not in text
 

@@ -51,6 +51,23 @@ def test_check_says_a_sound_file_is_sound():
     assert "table-cam is sound" in done.stdout
 
 
+def test_check_and_uplink_refuse_a_key_that_others_may_read(tmp_path):
+    (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\nsecret\n")
+    (tmp_path / "key.pem").chmod(0o644)
+    path = tmp_path / "site.yaml"
+    path.write_text(
+        "unit: {id: a}\nzones: [{name: z, floor: [[0, 0], [1, 0], [1, 1]]}]\n"
+        'uplink: {broker: "mqtts://127.0.0.1:9", key: key.pem}\n'
+    )
+    for words in (("check",), ("uplink", "--state", tmp_path / "state")):
+        done = agent(*words, "--site", path)
+        assert done.returncode == 2, done.stderr
+        assert f"{path}: 1 mistake\n  uplink.key: " in done.stderr
+        assert "others may read (mode 644); chmod o= " in done.stderr
+        assert "secret" not in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
 def test_check_tells_every_mistake_and_exits_2(tmp_path):
     path = tmp_path / "site.yaml"
     path.write_text("unit: {id: a b}\ncamera: {fsp: 5}\nzones: [{name: z, floor: [[0, 0]]}]\n")

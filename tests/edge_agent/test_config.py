@@ -215,6 +215,59 @@ def test_each_mistake_says_what_is_allowed(parts, says):
     assert any(says in line for line in found), found
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mqtt://me:hunter2@x",
+        "mqtts://hunter2@x:8883",
+        "mqtt://me:hunt/er2@x",
+        "mqtt://me:two words hunter2@x",
+        "http://me:hunter2@x",
+        "mqtt:me:hunter2@x",
+        "mqtt://me:hunter2@x:99999",
+        "mqtt://me:p@hunter2@[::1",
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(url):
+    said = mistakes(uplink={"broker": url})
+    assert said[0].startswith("uplink.broker: ")
+    assert "hunter2" not in str(said)
+    assert "er2@" not in str(said)
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        "rtspsrc location=rtsp://me:hunter2@cam/1 ! decodebin",
+        "rtspsrc location=rtsp://cam user-id=me user-pw=hunter2 ! decodebin",
+    ],
+)
+def test_a_cameras_password_is_refused_and_not_repeated(pipeline):
+    (said,) = mistakes(camera={"source": "gstreamer", "pipeline": pipeline})
+    assert said.startswith("camera.pipeline: holds a password")
+    assert "hunter2" not in said
+
+
+def test_a_cameras_address_without_a_password_is_sound():
+    pipeline = "rtspsrc location=rtsp://cam:554/a@b ! decodebin"
+    assert site(camera={"source": "gstreamer", "pipeline": pipeline}).camera.pipeline == pipeline
+
+
+def test_a_password_where_nobody_would_look_for_one_is_not_repeated():
+    said = mistakes(uplink={"broker": "mqtt://x", "receipt_s": "mqtt://me:hunter2@x"})
+    assert "uplink.receipt_s" in said[0]
+    assert "hunter2" not in said[0]
+
+
+def test_what_is_no_yaml_is_told_by_its_place_and_not_quoted(tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text('unit: {id: a}\nuplink: {broker: "mqtt://me:hunter2@x" oops}\n')
+    with pytest.raises(ConfigError) as told:
+        load_site(path)
+    assert "line 2, column 40" in str(told.value)
+    assert "hunter2" not in str(told.value)
+
+
 @pytest.mark.parametrize("text", ["zones: [", "unit: {id: a}\nunit: {id: b}\n", "\x00", "[" * 5000])
 def test_what_is_no_yaml_or_says_a_key_twice_is_told(tmp_path, text):
     path = tmp_path / "site.yaml"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 
@@ -105,3 +106,27 @@ def test_no_back_end_is_imported_before_a_model_is_opened():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_nothing_is_reported_to_the_makers_of_the_runtime(tiny, tmp_path):
+    """onnxruntime makes its device id and its database of reports before it sends the first."""
+    source = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from tiny_models import entry, input_spec\n"
+        "from edge_agent.runtimes import open_runtime\n"
+        "open_runtime(entry(input_spec(4, 5)), Path(sys.argv[1]), threads=1)\n"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    # Of a machine that is neither a developer's nor a test's: onnxruntime looks for either.
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "ORT_DISABLE_TELEMETRY": "0",
+    }
+    subprocess.run(
+        [sys.executable, "-c", source, str(tiny)], env=environment, check=True, timeout=60
+    )
+    assert list(home.rglob("*")) == []

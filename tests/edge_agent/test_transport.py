@@ -259,6 +259,23 @@ def test_another_file_is_begun_from_its_oldest_row() -> None:
     assert send(delivery, rows(1, 9, NEXT_BOOT), 0) == [2, 3, 4]
 
 
+def test_a_row_that_may_not_leave_is_left_out_and_looked_at_again_later() -> None:
+    delivery, disk = Delivery(4, 100, 30), rows(1, 3)
+    delivery.withheld(disk[0], 0)
+    assert delivery.after == disk[0]
+    assert send(delivery, disk, 0) == [2, 3]
+    acknowledge(delivery, disk[1:])
+    assert delivery.receipt(Receipt(BOOT, 0, ((2, 3),)), 1) == 2
+    assert delivery.out == 0
+    assert list(delivery.parked) == disk[:1]
+    delivery.tick(PARK_S + 1)
+    assert delivery.verdict(disk[0]) is Verdict.SEND
+    delivery.withheld(disk[0], PARK_S + 1)
+    assert delivery.out == 0
+    assert not delivery.late
+    assert list(delivery.parked) == disk[:1]
+
+
 class DeliveryLife(RuleBasedStateMachine):
     """Any order of rows, breaks, acknowledgements, lost and late receipts."""
 
@@ -296,6 +313,20 @@ class DeliveryLife(RuleBasedStateMachine):
             self.delivery.sent(key, self.now)
             assert key not in self.wire
             self.wire.append(key)
+
+    @rule()
+    def withhold(self) -> None:
+        """The next row looks as if it may not leave; later it may."""
+        start = 0
+        if self.delivery.after is not None:
+            start = next(
+                (i for i, k in enumerate(self.disk) if k.seq > self.delivery.after.seq),
+                len(self.disk),
+            )
+        for key in self.disk[start : start + 1]:
+            if self.delivery.verdict(key) is Verdict.SEND:
+                self.delivery.withheld(key, self.now)
+                self.left_out += 1
 
     @rule(stored=st.booleans())
     def acknowledge(self, stored: bool) -> None:

@@ -8,12 +8,14 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -270,6 +272,49 @@ def test_a_row_that_the_broker_will_never_take_does_not_hold_up_the_others(
     assert "breaks the connection over boot 00000000000000aa seq 5" in caplog.text
 
 
+def test_a_row_that_is_no_counts_stays_on_the_unit_and_holds_nobody_up(
+    broker: Mosquitto, sink: Sink, state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.start()
+    sink.ready()
+    stored = fill(state, 3)
+    planted = [
+        b"\xff\xd8\xff\xe0 a picture",
+        encode(stored[0]).replace(b'"seq"', b'"box":[0.1,0.2,0.3,0.4],"seq"'),
+        encode(stored[0]),  # sound, and under another row's number
+    ]
+    with closing(sqlite3.connect(state / "outbox.db")) as database, database:
+        for number, payload in enumerate(planted):
+            database.execute(
+                "INSERT INTO rows (position, boot, seq, payload) VALUES (?, ?, ?, ?)",
+                (100 + number, NEXT_BOOT, 1 + number, payload),
+            )
+    assert drained(site(broker.port), state) == 1
+    assert sink.rows == by_key(stored)
+    assert sink.seen == list(by_key(stored))  # and of the others nothing came
+    assert left(state) == 3
+    assert "boot 00000000000000bb seq 1 stays on the unit" in caplog.text
+
+
+def test_a_health_that_says_too_much_stays_on_the_unit(
+    broker: Mosquitto, sink: Sink, state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.start()
+    sink.ready()
+    fill(state, 1)
+    told = Health(UNIT, time.time(), 5.0, Quality.SYNCED, BOOT, 99, 4.9)
+    with running(site(broker.port), state):
+        eventually(lambda: sink.healths, "the health")
+        too_much = replace(told, fps=5e4, troubles=(Trouble.CAMERA_DARK,))
+        health.write(state / "vision.health.json", too_much)
+        eventually(lambda: "health stays on the unit" in caplog.text, "the complaint")
+        known = len(sink.healths)
+        health.write(state / "vision.health.json", replace(told, troubles=(Trouble.DISK_FULL,)))
+        eventually(lambda: len(sink.healths) > known, "the sound health")
+    assert all(each["fps"] != 5e4 for each in sink.healths)
+    assert sink.healths[known]["troubles"] == ["disk_full"]
+
+
 def test_health_of_all_services_is_published_and_again_when_a_trouble_comes(
     broker: Mosquitto, sink: Sink, state: Path
 ) -> None:
@@ -460,7 +505,7 @@ def certificates(folder: Path) -> dict[str, Path]:
         )  # fmt: skip
     folder.chmod(0o755)
     for file in folder.iterdir():
-        file.chmod(0o644)
+        file.chmod(0o600)
     return {name: folder / name for name in ("ca.pem", "broker.pem", "broker.key", "unit.pem")}
 
 

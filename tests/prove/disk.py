@@ -8,11 +8,12 @@ sync on.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePath
 from random import Random
+from typing import Generic, TypeVar
 
 # As journalled.c writes it: op, 0, length of the name, thread, inode, offset, length of the data.
 _HEAD = struct.Struct("<cBHIQQI")
@@ -80,25 +81,79 @@ def _notes(text: bytes) -> Iterator[Note]:
         yield Note(Op(op), thread, inode, offset, told, text[middle:at])
 
 
-class _Waiting:
+@dataclass(frozen=True, slots=True)
+class _Write:
+    offset: int
+    data: bytes
+
+    def apply(self, content: bytearray) -> None:
+        content.extend(bytes(max(0, self.offset - len(content))))
+        content[self.offset : self.offset + len(self.data)] = self.data
+
+    def sectors(self) -> Iterator[_Write]:
+        at, end = self.offset, self.offset + len(self.data)
+        while at < end:
+            border = min(end, (at // SECTOR + 1) * SECTOR)
+            yield _Write(at, self.data[at - self.offset : border - self.offset])
+            at = border
+
+
+@dataclass(frozen=True, slots=True)
+class _Truncate:
+    length: int
+
+    def apply(self, content: bytearray) -> None:
+        content.extend(bytes(max(0, self.length - len(content))))
+        del content[self.length :]
+
+    def sectors(self) -> Iterator[_Truncate]:
+        yield self
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    name: str
+    file: _File
+
+    def apply(self, names: dict[str, _File]) -> None:
+        names[self.name] = self.file
+
+
+@dataclass(frozen=True, slots=True)
+class _Renamed:
+    """A name that is another now, or none."""
+
+    name: str
+    now: str | None
+
+    def apply(self, names: dict[str, _File]) -> None:
+        file = names.pop(self.name, None)
+        if file is not None and self.now is not None:
+            names[self.now] = file
+
+
+_Change = TypeVar("_Change")
+
+
+class _Waiting(Generic[_Change]):
     """Changes in order, the first of which become durable by a sync."""
 
     def __init__(self) -> None:
-        self.changes: list[Change] = []
+        self.changes: list[_Change] = []
         self.noted = 0
 
-    def add(self, change: Change) -> None:
+    def add(self, change: _Change) -> None:
         self.changes.append(change)
         self.noted += 1
 
-    def settle(self, noted: int) -> list[Change]:
+    def settle(self, noted: int) -> list[_Change]:
         """Those of the first so many ever noted that still wait."""
         count = max(0, noted - (self.noted - len(self.changes)))
         settled, self.changes = self.changes[:count], self.changes[count:]
         return settled
 
 
-class _File(_Waiting):
+class _File(_Waiting[_Write | _Truncate]):
     """Bytes that last, and changes to them that wait."""
 
     def __init__(self) -> None:
@@ -107,10 +162,19 @@ class _File(_Waiting):
 
     def synced(self, noted: int) -> None:
         for change in self.settle(noted):
-            change(self.durable)
+            change.apply(self.durable)
+
+    def content(self, fate: Fate, chance: Random) -> bytes:
+        content = bytearray(self.durable)
+        share = {Fate.KEPT: 1.0, Fate.DROPPED: 0.0, Fate.SCATTERED: chance.random()}[fate]
+        for change in self.changes:
+            for part in change.sectors():
+                if chance.random() < share:
+                    part.apply(content)
+        return bytes(content)
 
 
-class _Folder(_Waiting):
+class _Folder(_Waiting[_Made | _Renamed]):
     """Names that last, and changes to them that wait; ``now`` is what a process sees."""
 
     def __init__(self) -> None:
@@ -118,17 +182,21 @@ class _Folder(_Waiting):
         self.durable: dict[str, _File] = {}
         self.now: dict[str, _File] = {}
 
-    def change(self, change: Change) -> None:
-        change(self.now)
+    def change(self, change: _Made | _Renamed) -> None:
+        change.apply(self.now)
         self.add(change)
 
     def synced(self, noted: int) -> None:
         for change in self.settle(noted):
-            change(self.durable)
+            change.apply(self.durable)
 
-
-# Takes a file's bytes, or a folder's names.
-Change = Callable[..., None]
+    def names(self, fate: Fate, chance: Random) -> dict[str, _File]:
+        """A journalling file system keeps them in order: the first so many changes are there."""
+        names, waiting = dict(self.durable), len(self.changes)
+        some = {Fate.KEPT: waiting, Fate.DROPPED: 0, Fate.SCATTERED: chance.randint(0, waiting)}
+        for change in self.changes[: some[fate]]:
+            change.apply(names)
+        return names
 
 
 class Disk:
@@ -152,26 +220,15 @@ class Disk:
         elif note.op is Op.SYNC_ENDS:
             _, noted = self._begun.pop(note.thread)
             known.synced(noted)
-        elif note.op is Op.WRITE:
-            known.add(_Write(note.offset, note.data))
-        elif note.op is Op.TRUNCATE:
-            known.add(_Truncate(note.offset))
+        elif isinstance(known, _File):
+            write = note.op is Op.WRITE
+            known.add(_Write(note.offset, note.data) if write else _Truncate(note.offset))
 
     def files(self, folder: Path, fate: Fate, chance: Random) -> dict[str, bytes]:
         """What is found there after a power cut now, by name."""
-        known = self._folders.get(str(folder), _Folder())
-        names = dict(known.durable)
-        # A journalling file system keeps names in order: the first so many changes are there.
-        kept = {
-            Fate.KEPT: len(known.changes),
-            Fate.DROPPED: 0,
-            Fate.SCATTERED: chance.randint(0, len(known.changes)),
-        }[fate]
-        for change in known.changes[:kept]:
-            change(names)
         return {
-            name: _content(file, fate, chance)
-            for name, file in names.items()
+            name: file.content(fate, chance)
+            for name, file in self._folder(str(folder)).names(fate, chance).items()
             if not name.endswith(_MEMORY)
         }
 
@@ -192,64 +249,3 @@ class Disk:
 
     def _folder(self, path: str) -> _Folder:
         return self._folders.setdefault(path, _Folder())
-
-
-@dataclass(frozen=True, slots=True)
-class _Write:
-    offset: int
-    data: bytes
-
-    def __call__(self, content: bytearray) -> None:
-        content.extend(bytes(max(0, self.offset - len(content))))
-        content[self.offset : self.offset + len(self.data)] = self.data
-
-    def sectors(self) -> Iterator[_Write]:
-        at, end = self.offset, self.offset + len(self.data)
-        while at < end:
-            border = min(end, (at // SECTOR + 1) * SECTOR)
-            yield _Write(at, self.data[at - self.offset : border - self.offset])
-            at = border
-
-
-@dataclass(frozen=True, slots=True)
-class _Truncate:
-    length: int
-
-    def __call__(self, content: bytearray) -> None:
-        content.extend(bytes(max(0, self.length - len(content))))
-        del content[self.length :]
-
-    def sectors(self) -> Iterator[_Truncate]:
-        yield self
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    name: str
-    file: _File
-
-    def __call__(self, names: dict[str, _File]) -> None:
-        names[self.name] = self.file
-
-
-@dataclass(frozen=True, slots=True)
-class _Renamed:
-    """A name that is another now, or none."""
-
-    name: str
-    now: str | None
-
-    def __call__(self, names: dict[str, _File]) -> None:
-        file = names.pop(self.name, None)
-        if file is not None and self.now is not None:
-            names[self.now] = file
-
-
-def _content(file: _File, fate: Fate, chance: Random) -> bytes:
-    content = bytearray(file.durable)
-    share = {Fate.KEPT: 1.0, Fate.DROPPED: 0.0, Fate.SCATTERED: chance.random()}[fate]
-    for change in file.changes:
-        for part in change.sectors():  # type: ignore[attr-defined]
-            if chance.random() < share:
-                part(content)
-    return bytes(content)

@@ -204,6 +204,9 @@ int unlink(const char *path) {
 ssize_t send(int socket, const void *data, size_t length, int flags) {
     REAL(ssize_t, "send", (int, const void *, size_t, int));
     ssize_t done = real(socket, data, length, flags);
-    if (done > 0 && journal >= 0) note('S', 0, 0, NULL, 0, data, done);
+    int mine = done > 0 && journal >= 0;
+    hold(mine);
+    if (mine) note('S', 0, 0, NULL, 0, data, done);
+    let_go(mine);
     return done;
 }

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -141,7 +141,8 @@ def _halves(scale: Scale, folder: Path) -> Iterator[Row]:
                 of_sink.halve(leave_client=True)
             watch_tape(site, state, folder / "run", records)
             rows = rows_of(records)
-            until(lambda: len(held.exported()) == len(rows), "the rows", 3 * keepalive_s + 20)
+            with suppress(TimeoutError):  # then they are told as lost
+                until(lambda: len(held.exported()) == len(rows), "the rows", 3 * keepalive_s + 20)
         arrived = compare(rows, held.exported())
     yield _noticed("the unit's", of_unit, keepalive_s, arrived)
     if not scale.short:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -13,7 +15,7 @@ from cloud_sink.errors import SinkError
 from cloud_sink.export import export
 from edge_agent.errors import StorageError
 from edge_agent.outbox import OutboxReader
-from edge_agent.records import Counts, Receipt, decode_counts
+from edge_agent.records import Receipt
 from tests.prove.disk import Disk, Fate
 from tests.prove.take import Take
 
@@ -48,15 +50,16 @@ class Moments:
         )
 
 
-def look(folder: Path, take: Take, count: int, chance: Random) -> Moments:
+def look(folder: Path, take: Take, count: int, draw: int) -> Moments:
     """Cut the power of unit and sink at so many moments, what was not synced dropped or scattered.
 
     Args:
         folder: for the disks, one after the other; gone afterwards.
         take: the run.
         count: of moments, drawn without repetition, at most as many as the run has notes.
-        chance: draws them.
+        draw: seed of which they are and of what is kept by chance.
     """
+    chance = Random(draw)
     numbers = range(1, len(take.notes) + 1)
     drawn = sorted(chance.sample(numbers, min(count, len(numbers))))
     found, disk, notes, before = Moments(), Disk(), iter(take.notes), 0
@@ -93,12 +96,12 @@ def _judge(
     stored = _stored(place / take.store.name)
     waiting = _waiting(place / take.state.name)
     held = {*stored, *(waiting or ())}
-    kept = {(counts.boot, counts.seq) for counts in map(decode_counts, stored)}
+    kept = set(map(_row, stored))
     return Moments(
         looks=1,
         rows=len(told),
         missing=sum(line not in held for line in told),
-        unkept=sum((counts.boot, counts.seq) not in kept for counts in _covered(told, promised)),
+        unkept=sum(row not in kept for row in _covered(told, promised)),
         damaged=int(waiting is None),
     )
 
@@ -123,10 +126,16 @@ def _stored(store: Path) -> list[bytes]:
     return out.read_bytes().splitlines()
 
 
-def _covered(told: Iterable[bytes], promised: Iterable[Receipt]) -> Iterator[Counts]:
+def _covered(told: Iterable[bytes], promised: Iterable[Receipt]) -> Iterator[tuple[str, int]]:
     """Rows that vision told of and the sink receipted."""
     last = {receipt.boot: receipt for receipt in promised}
-    for counts in map(decode_counts, told):
-        receipt = last.get(counts.boot)
-        if receipt is not None and receipt.covers(counts.seq):
-            yield counts
+    for boot, seq in map(_row, told):
+        if boot in last and last[boot].covers(seq):
+            yield boot, seq
+
+
+@cache
+def _row(line: bytes) -> tuple[str, int]:
+    """Which row it is; the same lines come up at every moment."""
+    known = json.loads(line)
+    return known["boot"], known["seq"]

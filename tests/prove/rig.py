@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,6 +21,7 @@ from typing import Any
 UNIT = "unit-1"
 ROOT = Path(__file__).resolve().parents[2]
 _TICK_S = 0.05
+_PORTS, _TRIES = (15_000, 32_000), 100
 
 
 class RigError(Exception):
@@ -111,6 +114,13 @@ class Rig:
         self.start_service("vision", "--records", str(path))
         return path
 
+    def start_run(self) -> Path:
+        """Both services as one command; the records file."""
+        path = self.told / "run.jsonl"
+        site = ("--site", str(self.folder / "site.yaml"), "--state", str(self.state))
+        self._serve("run", "edge_agent", "run", *site, "--records", str(path))
+        return path
+
     def records(self) -> list[bytes]:
         """The rows that all starts of vision told of: whole lines only."""
         paths = [self.told / f"{i + 1}.jsonl" for i in range(self._starts)]
@@ -132,7 +142,7 @@ class Rig:
         if code is not None:
             raise RigError(f"{name} ended by itself with {code}: {self.last_words(name)}")
         child.send_signal(signal.SIGKILL)
-        child.wait(10)
+        child.wait(30)
 
     def finish(self, name: str, within_s: float, ask: bool = True) -> None:
         """Ask a process to end, or wait until it ends by itself.
@@ -203,10 +213,20 @@ class Rig:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nobody listens at.
+
+    Below those that the kernel gives to clients: while a broker is away, one of them must not come
+    to sit on its port.
+
+    Raises:
+        RigError: none was found.
+    """
+    for _ in range(_TRIES):
+        port = random.SystemRandom().randrange(*_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RigError(f"no free port of 127.0.0.1 in {_TRIES} tries")
 
 
 def mosquitto() -> str:

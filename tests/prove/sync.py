@@ -17,7 +17,7 @@ from tests.edge_agent.walkers import FLOOR, record
 from tests.prove.chance import seed
 from tests.prove.disk import Fate
 from tests.prove.moments import MOST_ROWS, Moments, lay_out, lines, look
-from tests.prove.rig import Plan, Rig, RigError
+from tests.prove.rig import Plan, Rig, RigError, until
 from tests.prove.row import Row, Scale
 from tests.prove.take import Take, build_shim, record_take
 from tests.prove.verdict import Verdict, judge
@@ -26,7 +26,7 @@ WORKERS = 3
 CUTS, CUTS_SHORT = 50, 6
 TAKES, TAKES_SHORT = 4, 1
 # Of each take, looked at without services.
-MOMENTS, MOMENTS_SHORT = 250, 80
+MOMENTS, MOMENTS_SHORT = 250, 50
 SOUND = (sys.executable, "-m")
 CARELESS = (sys.executable, "-m", "tests.prove.careless")
 # A quarter of max_unreceipted is purged at once: often enough to be cut in its middle.
@@ -79,7 +79,7 @@ def prove(scale: Scale, folder: Path) -> Iterator[Row]:
     drawn = seed()
     chance = Random(drawn)
     library = build_shim(folder)
-    plan = Plan(record(folder / "walk.jsonl", 150.0, every=7, stay=3), FLOOR, 60, UPLINK)
+    plan = Plan(record(folder / "walk.jsonl", 150.0, every=7, stay=3), FLOOR, 75, UPLINK)
     short = replace(plan, recording=record(folder / "short.jsonl", 8.0, every=7, stay=3))
     runners = [*[SOUND] * scale.of(TAKES, TAKES_SHORT), CARELESS]
 
@@ -88,17 +88,20 @@ def prove(scale: Scale, folder: Path) -> Iterator[Row]:
 
     with ThreadPoolExecutor(WORKERS) as pool:
         *takes, careless = pool.map(run, range(len(runners)))
-        yield _journalled([*takes, careless], takes)
         cuts = [*_cuts(takes, scale.of(CUTS, CUTS_SHORT), chance), *_certain(careless)]
-        numbered = enumerate(cuts)
-        found = list(
-            pool.map(lambda cut: _suffer(folder / f"cut-{cut[0]}", cut[1], short), numbered)
-        )
+        suffered = [
+            pool.submit(_suffer, folder / f"cut-{i}", cut, short) for i, cut in enumerate(cuts)
+        ]
+        moments = [*[scale.of(MOMENTS, MOMENTS_SHORT)] * len(takes), MOMENTS_SHORT]
+        looked = [
+            pool.submit(look, folder / f"look-{i}", take, moments[i], drawn)
+            for i, take in enumerate((*takes, careless))
+        ]
+        found, looks = [one.result() for one in suffered], [one.result() for one in looked]
+    yield _journalled([*takes, careless], takes)
     yield from _rows(cuts[:-2], found[:-2], drawn)
-    moments = scale.of(MOMENTS, MOMENTS_SHORT)
-    looks = [look(folder / f"look-{i}", take, moments, chance) for i, take in enumerate(takes)]
-    yield _moments(sum(looks, Moments()), drawn)
-    yield _control(found[-2:], look(folder / "look-careless", careless, MOMENTS_SHORT, chance))
+    yield _moments(sum(looks[:-1], Moments()), drawn)
+    yield _control(found[-2:], looks[-1])
 
 
 def _cuts(takes: Sequence[Take], count: int, chance: Random) -> Iterator[Cut]:
@@ -162,6 +165,8 @@ def _run_out(rig: Rig) -> None:
     rig.start_sink()
     rig.start_vision()
     rig.finish("vision", 60, ask=False)
+    # What comes before the sink listens would wait for a receipt in vain.
+    until(lambda: "subscribed" in rig.last_words("sink"), "the sink listens")
     rig.start_service("uplink", "--drain")
     rig.finish("uplink", DRAIN_S, ask=False)
     rig.finish("sink", 30)

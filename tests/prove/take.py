@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -120,6 +121,8 @@ def _play(rig: Rig, journal: Path) -> None:
     _counted(rig, 130)
     rig.start_sink()
     rig.finish("vision", 60, ask=False)
+    # However slow the machine: about half of the run comes after a receipt.
+    until(lambda: _promised(journal), "the sink sends a receipt")
     rows = len(rig.records())
     rig.start_vision()
     _counted(rig, rows + 60)
@@ -128,10 +131,22 @@ def _play(rig: Rig, journal: Path) -> None:
     rig.finish("vision", 60, ask=False)
 
 
-def _kill(rig: Rig, name: str, journal: Path) -> None:
-    """Between two notes: a change that was made and not noted would be missing for ever."""
+@contextmanager
+def _still(journal: Path) -> Iterator[None]:
+    """Nobody is between a change and its note meanwhile."""
     with journal.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _promised(journal: Path) -> bool:
+    with _still(journal):
+        return any(map(_receipt, read_journal(journal)))
+
+
+def _kill(rig: Rig, name: str, journal: Path) -> None:
+    """Between two notes: a change that was made and not noted would be missing for ever."""
+    with _still(journal):
         rig.kill(name)
 
 
