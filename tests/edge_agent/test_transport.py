@@ -326,7 +326,6 @@ class DeliveryLife(RuleBasedStateMachine):
         for key in self.disk[start : start + 1]:
             if self.delivery.verdict(key) is Verdict.SEND:
                 self.delivery.withheld(key, self.now)
-                self.left_out += 1
 
     @rule(stored=st.booleans())
     def acknowledge(self, stored: bool) -> None:
