@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_agent.errors import StorageDamaged
 from edge_agent.outbox.database import (
     LAYOUT,
     Stage,
@@ -83,7 +84,7 @@ class OutboxReader:
                 (0 if after is None else after.position, limit),
             )
             return [
-                Row(Key(position, boot, seq), unpack(packed))
+                Row(Key(position, boot, seq), _payload(packed))
                 for position, boot, seq, packed in found
             ]
 
@@ -158,3 +159,11 @@ class OutboxReader:
             return
         self._database, self._identity = database, there
         self.generation += 1
+
+
+def _payload(packed: bytes) -> bytes:
+    """As it was stored; of a damaged row what is there, which is no message and will not leave."""
+    try:
+        return unpack(packed)
+    except StorageDamaged:
+        return packed
