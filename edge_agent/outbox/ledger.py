@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge_agent.errors import StorageError
 from edge_agent.outbox.chain import Entry, breaks
-from edge_agent.outbox.database import LAYOUT, Stage, connect, told
+from edge_agent.outbox.database import LAYOUT, Stage, connect, told, unpack
 from edge_agent.records import Window, decode_windows, digest
 
 # A week of windows of 60 s stays readable. More are folded so many at a time, into one line.
@@ -133,4 +133,4 @@ def _entries(database: sqlite3.Connection, limit: int = -1) -> Iterator[Entry]:
         "SELECT position, boot, seq, payload, stage FROM rows ORDER BY position LIMIT ?", (limit,)
     )
     for position, boot, seq, payload, stage in found:
-        yield Entry(position, boot, seq, payload, Stage(stage))
+        yield Entry(position, boot, seq, unpack(payload), Stage(stage))

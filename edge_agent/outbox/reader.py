@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_agent.errors import StorageDamaged
 from edge_agent.outbox.database import (
     LAYOUT,
     Stage,
@@ -16,6 +17,7 @@ from edge_agent.outbox.database import (
     count,
     identity,
     told,
+    unpack,
 )
 from edge_agent.outbox.ledger import fold_old
 from edge_agent.records import Head, digest
@@ -82,7 +84,8 @@ class OutboxReader:
                 (0 if after is None else after.position, limit),
             )
             return [
-                Row(Key(position, boot, seq), payload) for position, boot, seq, payload in found
+                Row(Key(position, boot, seq), _payload(packed))
+                for position, boot, seq, packed in found
             ]
 
     def count(self) -> int:
@@ -104,7 +107,7 @@ class OutboxReader:
             if database is None:
                 return None
             found = database.execute(_HEAD, (Stage.LEFT,)).fetchone()
-            return None if found is None else Head(found[0], found[1], digest(found[2]))
+            return None if found is None else Head(found[0], found[1], digest(unpack(found[2])))
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Note in one commit that rows have left: they are entries of the ledger from now on.
@@ -156,3 +159,11 @@ class OutboxReader:
             return
         self._database, self._identity = database, there
         self.generation += 1
+
+
+def _payload(packed: bytes) -> bytes:
+    """As it was stored; of a damaged row what is there, which is no message and will not leave."""
+    try:
+        return unpack(packed)
+    except StorageDamaged:
+        return packed

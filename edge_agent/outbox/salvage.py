@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_agent.errors import RecordError
+from edge_agent.errors import RecordError, StorageDamaged
 from edge_agent.outbox.chain import Entry
-from edge_agent.outbox.database import Stage, connect
+from edge_agent.outbox.database import Stage, connect, unpack
 from edge_agent.records import Window, decode_counts, decode_windows
 
 _ROWS = "SELECT position, boot, seq, payload FROM rows WHERE stage != ? AND position > ?"
@@ -64,9 +64,10 @@ class Wreck:
         with contextlib.suppress(sqlite3.Error):
             found = self._database.execute(statement, (Stage.LEFT, after))
             for position, boot, seq, payload in found:
-                row = Entry(position, boot, seq, payload, Stage.WAITING)
-                if _is_sound(row):
-                    yield row
+                with contextlib.suppress(StorageDamaged, TypeError):
+                    row = Entry(position, boot, seq, unpack(payload), Stage.WAITING)
+                    if _is_sound(row):
+                        yield row
 
 
 def _pad(path: Path) -> None:

@@ -11,16 +11,17 @@ from pathlib import Path
 from edge_agent.errors import RecordError, StorageDamaged, StorageError
 from edge_agent.outbox.chain import Entry, Halving, linked
 from edge_agent.outbox.database import (
-    LAYOUT,
-    STEPS,
     Stage,
     commit,
     connect,
     count,
     identity,
+    pack,
     told,
+    unpack,
 )
 from edge_agent.outbox.salvage import Wreck
+from edge_agent.outbox.soundness import look_at, prepare, size
 from edge_agent.records import (
     MAX_PAYLOAD_BYTES,
     Counts,
@@ -88,6 +89,7 @@ class Outbox:
         self._max_rows = max_rows
         self._k, self._published = 1, 0
         self._files = _files(path)
+        self._bytes = size(path)
         self.merged = 0
         self.holding = False
         self.carrying: tuple[str, ...] = ()
@@ -116,10 +118,11 @@ class Outbox:
         """
         if max_rows < 1:
             raise ValueError(f"max_rows is {max_rows}, at least 1 row must fit")
+        look_at(path)
         with told(path):
             database = connect(path)
             try:
-                _prepare(database, path)
+                prepare(database, path)
                 _enter(database, boot)
                 outbox = cls(database, path, unit, boot, max_rows)
                 outbox._k, outbox._published = k, published
@@ -232,7 +235,7 @@ class Outbox:
         self.stored.append(row)
         self._database.execute(
             "INSERT INTO rows (position, boot, seq, payload, stage) VALUES (?, ?, ?, ?, ?)",
-            (row.position, row.boot, row.seq, row.payload, row.stage),
+            (row.position, row.boot, row.seq, pack(row.payload), row.stage),
         )
 
     def _make_room(self) -> int:
@@ -279,7 +282,7 @@ class Outbox:
                 "DELETE FROM rows WHERE position >= ? AND position < ?", (position, after)
             )
             for at, boot, seq, payload, stage in found:
-                yield Entry(at, boot, seq, payload, Stage(stage))
+                yield Entry(at, boot, seq, unpack(payload), Stage(stage))
             position = after
 
     def _first_held(self) -> int:
@@ -294,7 +297,7 @@ class Outbox:
         found = self._database.execute(
             "SELECT payload FROM rows ORDER BY position DESC LIMIT 1"
         ).fetchone()
-        return None if found is None else bytes(found[0])
+        return None if found is None else unpack(found[0])
 
     def _carried(self) -> tuple[Window, ...]:
         (text,) = self._database.execute("SELECT carried FROM writer").fetchone()
@@ -311,9 +314,12 @@ class Outbox:
     def _writing(self) -> Iterator[None]:
         if _files(self._path) != self._files:
             raise StorageDamaged(f"{self._path}: the file in use was removed or replaced")
+        if size(self._path) < self._bytes:  # it never shrinks by itself
+            raise StorageDamaged(f"{self._path}: the file in use was cut off")
         self.stored = []
         with told(self._path), commit(self._database):
             yield
+        self._bytes = size(self._path)
 
 
 def set_aside(path: Path, stamp: int) -> Path:
@@ -340,24 +346,6 @@ def set_aside(path: Path, stamp: int) -> Path:
     except OSError as error:
         raise StorageError(f"{path}: cannot be set aside: {error.strerror}") from error
     return aside
-
-
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    """Make the tables of a new file, bring an older one up; refuse a damaged or foreign one."""
-    database.execute("PRAGMA journal_mode=WAL")
-    database.execute("PRAGMA synchronous=FULL")
-    (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise StorageDamaged(f"{path}: {verdict}")
-    (layout,) = database.execute("PRAGMA user_version").fetchone()
-    (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if layout > LAYOUT or (tables and not layout):
-        raise StorageDamaged(f"{path}: a database, but no outbox of layout {LAYOUT} or before")
-    while layout < LAYOUT:
-        with commit(database):
-            for statement in STEPS[layout].split(";"):
-                database.execute(statement)
-        layout += 1
 
 
 def _enter(database: sqlite3.Connection, boot: str) -> None:

@@ -216,7 +216,7 @@ class Courier:
             return
         self._backoff.reset()
         if event.refused is None:
-            self._delivery.acknowledged(key)
+            self._delivery.acknowledged(key, self._clock.monotonic())
             return
         self._delivery.refused(key)
         self.refused += 1

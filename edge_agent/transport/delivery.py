@@ -17,10 +17,11 @@ from enum import Enum
 from edge_agent.outbox import Key
 from edge_agent.records import Receipt
 
-# Rows are purged so many at a time, or this long after the first of them was receipted: one
-# commit a row would double what is written to the card.
+# Rows are purged so many at a time, or this long after the first of them was receipted: a purge
+# rewrites the pages that its rows lie on, and ten rows share no fewer of them than sixty. What a
+# restart finds unpurged is sent again, and known to the sink.
 PURGE_ROWS = 64
-PURGE_S = 600.0
+PURGE_S = 3600.0
 # The wait for a receipt doubles each time in vain, up to this.
 RECEIPT_MOST_S = 900.0
 # A row that was the first without an acknowledgement when the connection broke, so often in
@@ -42,9 +43,15 @@ class Verdict(Enum):
 
 @dataclass(slots=True)
 class _Out:
-    """A row that was sent and has no receipt."""
+    """A row that was sent and has no receipt.
 
-    sent_at: float
+    Args:
+        since: when it was sent, later when the broker acknowledged it: on a slow link the rows
+            before it take longer than a receipt.
+        again: to be sent once more.
+    """
+
+    since: float
     again: bool = False
 
 
@@ -129,10 +136,12 @@ class Delivery:
         self._strikes.pop(key, None)
         self.parked[key] = now + PARK_S
 
-    def acknowledged(self, key: Key) -> None:
-        """The broker has it: its place in flight is free, no more."""
+    def acknowledged(self, key: Key, now: float) -> None:
+        """The broker has it: its place in flight is free, and the wait for its receipt begins."""
         self._inflight.pop(key, None)
         self._strikes.pop(key, None)
+        if key in self._out:
+            self._out[key].since = now
 
     def refused(self, key: Key) -> None:
         """The broker answered that it does not take it; it goes again when its receipt is due."""
@@ -191,9 +200,9 @@ class Delivery:
             self.after = None
         # A row in flight is passed over when the others are sent; marked, it would be forgotten.
         taken = [out for key, out in self._out.items() if key not in self._inflight]
-        if not taken or taken[0].again or now - taken[0].sent_at < self._patience_s():
+        if not taken or taken[0].again or now - taken[0].since < self._patience_s():
             return 0
-        overdue = [out for out in taken if now - out.sent_at >= self._receipt_s]
+        overdue = [out for out in taken if now - out.since >= self._receipt_s]
         self._in_vain += 1
         self._again(overdue)
         return len(overdue)

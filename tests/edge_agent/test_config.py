@@ -93,6 +93,13 @@ def test_the_models_are_read_and_each_may_be_left_out():
     assert any("models.reech" in one for one in mistakes(models={"reech": "c"}))
 
 
+def test_how_long_a_link_may_be_silent_is_read():
+    assert site().uplink.keepalive_s == 30
+    assert site(uplink={"keepalive_s": 10}).uplink.keepalive_s == 10
+    assert any("uplink.keepalive_s" in one for one in mistakes(uplink={"keepalive_s": 4}))
+    assert any("uplink.keepalive_s" in one for one in mistakes(uplink={"keepalive_s": 7.5}))
+
+
 def test_who_is_staff_is_read():
     assert site().staff == StaffRules()
     said = site(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -310,6 +311,67 @@ def test_a_deleted_log_is_told_as_damage(desk: Desk) -> None:
         outbox.append((window(0),))
 
 
+def spoil(desk: Desk, *statements: str) -> None:
+    """What a damaged card did to a file that SQLite itself finds sound."""
+    with closing(sqlite3.connect(desk.path, isolation_level=None)) as vandal:
+        for statement in statements:
+            vandal.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("DROP TABLE rows", id="no rows"),
+        pytest.param("DROP TABLE writer", id="no writer"),
+        pytest.param("DELETE FROM writer", id="nobody writes"),
+        pytest.param("UPDATE rows SET payload = substr(payload, 1, 40)", id="half a row"),
+        pytest.param("UPDATE rows SET payload = 'text'", id="another row"),
+    ],
+)
+def test_what_sqlite_finds_sound_and_is_no_outbox_is_told_on_opening(
+    desk: Desk, statement: str
+) -> None:
+    outbox = desk.opened()
+    outbox.append((window(0),))
+    outbox.close()
+    spoil(desk, statement)
+    with pytest.raises(StorageDamaged):
+        desk.opened()
+
+
+@pytest.mark.parametrize("length", [0, 4096 + 100])
+def test_a_file_that_is_no_whole_pages_is_damaged(desk: Desk, length: int) -> None:
+    outbox = desk.opened()
+    outbox.append((window(0),))
+    outbox.close()
+    with desk.path.open("r+b") as file:
+        file.truncate(length)
+    with pytest.raises(StorageDamaged, match=f"{length} bytes are no whole pages"):
+        desk.opened()
+
+
+def test_a_schema_that_is_no_text_is_damage(desk: Desk) -> None:
+    outbox = desk.opened()
+    outbox.append((window(0),))
+    outbox.close()
+    whole = bytearray(desk.path.read_bytes())
+    whole[whole.index(b"TABLE writer") + len(b"TABLE ")] = 0xF7
+    desk.path.write_bytes(whole)
+    with pytest.raises(StorageDamaged):
+        desk.opened()
+
+
+def test_a_file_that_is_cut_off_in_use_is_told_at_the_next_append(desk: Desk) -> None:
+    outbox = desk.opened()
+    outbox.append((window(0),))
+    spoil(desk, "PRAGMA wal_checkpoint(TRUNCATE)")
+    outbox.append((window(1),))
+    with desk.path.open("r+b") as file:
+        file.truncate(4096)
+    with pytest.raises(StorageDamaged, match="cut off"):
+        outbox.append((window(2),))
+
+
 def test_a_folder_in_the_way_is_an_error_but_no_damage(desk: Desk) -> None:
     desk.path.mkdir()
     with pytest.raises(StorageError) as caught:
@@ -347,8 +409,6 @@ def test_the_reader_waits_for_a_file_that_is_not_there_yet(desk: Desk) -> None:
     assert reader.count() == 0
     reader.forget([Key(1, BOOT, 1)])
     assert not desk.path.exists()
-    desk.path.touch()
-    assert reader.rows_after(None, 10) == []
     desk.opened().append((window(0),))
     assert keys(reader) == [(BOOT, 1)]
     assert reader.generation == 1

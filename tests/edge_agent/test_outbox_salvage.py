@@ -66,7 +66,7 @@ def test_a_torn_end_costs_only_what_was_in_it(path):
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 3 * 4096)
     found = counted_on(path)
-    assert len([row for row in found if row.key.boot == BOOT]) >= 0.9 * (ROWS - 100)
+    assert len([row for row in found if row.key.boot == BOOT]) >= 0.85 * (ROWS - 100)
 
 
 def test_what_waited_for_more_visitors_waits_on(path):

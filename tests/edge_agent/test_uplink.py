@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import threading
 import time
@@ -418,6 +419,27 @@ def answering(reply: bytes) -> tuple[int, Callable[[], None]]:
             peer.close()
 
     return server.getsockname()[1], end
+
+
+@BOTH
+def test_the_broker_is_told_how_long_a_silence_may_be(state: Path, protocol: int) -> None:
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen() -> None:
+            peer, _ = server.accept()
+            with peer:
+                heard.append(peer.recv(4096))
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        port = server.getsockname()[1]
+        with running(site(port, protocol=protocol, keepalive_s=7), state):
+            eventually(lambda: heard, "CONNECT")
+        listener.join(5)
+    after_name = heard[0].index(b"MQTT") + len("MQTT")
+    version, _flags, silence = struct.unpack_from(">BBH", heard[0], after_name)
+    assert (version, silence) == (protocol if protocol == 5 else 4, 7)
 
 
 class Hurried(SystemClock):

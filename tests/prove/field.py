@@ -13,7 +13,6 @@ import numpy as np
 
 from edge_agent.camera.recorded import RecordedDetections, RecordingWriter, open_recording
 from edge_agent.config import Site, load_site
-from edge_agent.errors import StorageError
 from edge_agent.observations import Detections
 from edge_agent.records import Health, Trouble, decode_counts
 from edge_agent.services.vision import Vision
@@ -173,9 +172,3 @@ def sums(payloads: Iterable[bytes]) -> Counter[tuple[str, str]]:
 def told_trouble(healths: Iterable[Health], trouble: Trouble) -> bool:
     """Whether one of the services says so."""
     return any(trouble in health.troubles for health in healths)
-
-
-__all__ = [
-    "UNIT", "StorageError", "TapeClock", "sums", "tape", "told_trouble", "undisturbed",
-    "watch_tape", "write_site",
-]  # fmt: skip

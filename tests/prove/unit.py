@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge_agent.records import Receipt, decode_receipt
 from tests.cloud_sink.sink_world import Mosquitto, Sink
 
 STOP_S = 20.0
@@ -144,26 +143,26 @@ def rows_of(records: Path) -> list[bytes]:
     return records.read_bytes().splitlines()
 
 
-class Receipts:
-    """Listens to what the sink tells a unit, and when.
+class Listener:
+    """Somebody else at the broker who hears what units say, or what they are told.
 
     Args:
         port: of the broker.
-        heard: called with each receipt.
+        leaf: the last part of the topic: counts, cmd/ack.
+        heard: called with each payload.
     """
 
-    def __init__(self, port: int, heard: Callable[[Receipt], None]) -> None:
-        self._heard = heard
+    def __init__(self, port: int, leaf: str, heard: Callable[[bytes], object]) -> None:
         self._ready = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.on_connect = lambda client, *_: client.subscribe(
-            "shelflight/v1/+/+/+/cmd/ack", qos=1
+            f"shelflight/v1/+/+/+/{leaf}", qos=1
         )
         self._client.on_subscribe = lambda *_: self._ready.set()
-        self._client.on_message = self._on_message
+        self._client.on_message = lambda _client, _data, message: heard(bytes(message.payload))
         self._client.connect("127.0.0.1", port)
 
-    def __enter__(self) -> Receipts:
+    def __enter__(self) -> Listener:
         self._client.loop_start()
         assert self._ready.wait(STOP_S), "nobody answers at the broker"
         return self
@@ -171,9 +170,6 @@ class Receipts:
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
-
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        self._heard(decode_receipt(bytes(message.payload)))
 
 
 def counted(sink: Sink, name: str, **labels: str) -> int:

@@ -1,4 +1,4 @@
-"""A link that can be broken in every way: it stands between a client and the broker, on loopback."""
+"""A link that breaks in every way asked for: on loopback, between a client and the broker."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _PATIENCE_S = 10.0
+_LEAVE_S = 2.0
 _PUBLISH, _PUBACK, _CONNACK = 3, 4, 2
 _DUPLICATE = 0x08
 # Bytes carried at once: at 64 kbit/s an eighth of a second.
@@ -118,11 +119,11 @@ class Wire:
 
     async def _close(self) -> None:
         self._server.close()
-        await self._end(lambda pair, side: side.close())
+        self._flowing.set()
+        await self._end(lambda pair, side: _reset(side))
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        if others:
+            await asyncio.wait(others, timeout=_LEAVE_S)
 
     async def _carry(self, up: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         try:
