@@ -141,11 +141,14 @@ def _service(name: str, words: list[str]) -> int:
     _log_to_stderr(logging.INFO)
     stop = _stop_on_signal()
     site = load_site(args.site)
-    seal(args.run or args.state)
+    run = args.run or args.state
+    # A temporary folder that was named for it is the service's own; the usual one is everybody's.
+    own = [args.state, run, *map(Path, filter(None, [os.environ.get("TMPDIR")]))]
+    seal(run)
     if name == "vision":
         from edge_agent.services import vision
 
-        retention = _retention(site, args.state, args.run or args.state)
+        retention = _retention(site, own)
         return vision.main(
             site, args.state, stop, records=args.records, run=args.run, retention=retention
         )
@@ -154,10 +157,10 @@ def _service(name: str, words: list[str]) -> int:
     return uplink.main(site, args.state, stop, drain=args.drain, run=args.run)
 
 
-def _retention(site: Site, state: Path, run: Path) -> Retention:
+def _retention(site: Site, own: list[Path]) -> Retention:
     """Looks that vision keeps no picture, the recording that it plays excepted."""
     played = site.camera.path if site.camera.source is Source.FILE else None
-    return Retention((state, run), () if played is None else (played,))
+    return Retention(own, () if played is None else (played,))
 
 
 def _stop_on_signal() -> threading.Event:

@@ -27,7 +27,7 @@ def _pattern(text: bytes) -> Callable[[bytes, int], bool]:
 
 
 _ARRAY = re.compile(
-    rb"\x93NUMPY[\1-\3]\0.{2,4}?\{'descr': '[^']{1,9}', 'fortran_order': \w{4,5}, "
+    rb"\x93NUMPY[\x01-\x03]\0.{2,4}?\{'descr': '[^']{1,9}', 'fortran_order': \w{4,5}, "
     rb"'shape': \(([\d, ]*)\)",
     _ANY_BYTE,
 )
@@ -59,8 +59,8 @@ _ANYWHERE: tuple[tuple[str, bytes, int, Callable[[bytes, int], bool]], ...] = (
     (
         "MP4, MOV, HEIC or AVIF", b"ftyp", 4,
         _pattern(
-            rb"\0\0[\0-\2].ftyp(?:isom|iso[2-9]|mp4[12]|avc1|M4V |MSNV|dash|qt  |3g[p2].|hei[cfmsx]"
-            rb"|hev[cx]|mif1|msf1|avi[fs]|crx )"
+            rb"\0\0[\0-\x02].ftyp(?:isom|iso[2-9]|mp4[12]|avc1|M4V |MSNV|dash|qt  |3g[p2]."
+            rb"|hei[cfmsx]|hev[cx]|mif1|msf1|avi[fs]|crx )"
         ),
     ),
     ("JPEG 2000", b"jP  \r\n\x87\n", 0, _pattern(b"")),
@@ -83,30 +83,30 @@ _ANYWHERE: tuple[tuple[str, bytes, int, Callable[[bytes, int], bool]], ...] = (
 # Only where a file begins.
 _START: tuple[tuple[str, Callable[[bytes, int], bool]], ...] = (
     ("JPEG", _pattern(rb"\xff\xd8\xff[\xc0-\xfe]")),
-    ("GIF", _pattern(rb"GIF8[79]a")),
+    ("GIF", _pattern(rb"GIF8[79]a.{6}\0")),
     (
         "BMP",
-        _pattern(rb"BM.{4}\0{4}.[\0-\4]\0\0[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}"),
+        _pattern(rb"BM.{4}\0{4}.[\0-\x04]\0\0[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}"),
     ),
     ("TIFF", _pattern(rb"(?:II[*+]\0|MM\0[*+])(?!\0{4})")),
     ("MPEG-TS", _pattern(rb"G(?:.{187}G){4}|.{4}G(?:.{191}G){4}")),
-    ("MPEG-PS", _pattern(rb"\0\0\1\xba[\x21\x31\x44-\x7f]")),
-    ("MPEG video", _pattern(rb"\0\0\1\xb3.{3}[\x11-\x48]")),
+    ("MPEG-PS", _pattern(rb"\0\0\x01\xba[\x21\x31\x44-\x7f]")),
+    ("MPEG video", _pattern(rb"\0\0\x01\xb3.{3}[\x11-\x48]")),
     (
         "H.264 or H.265",
-        _pattern(rb"\0\0\0?\1(?:[\x27\x47\x67][\x42\x4d\x58\x64\x7a\xf4]|\x40\1\x0c)"),
+        _pattern(rb"\0\0\0?\x01(?:[\x27\x47\x67][\x42\x4d\x58\x64\x7a\xf4]|\x40\x01\x0c)"),
     ),
     ("PNM", _pattern(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d{1,5}\s+\d{1,5}\s|P7\nWIDTH ")),
     ("QOI", _pattern(rb"qoif")),
-    ("PSD", _pattern(rb"8BPS\0\1")),
-    ("OpenEXR", _pattern(rb"v/1\1")),
+    ("PSD", _pattern(rb"8BPS\0\x01")),
+    ("OpenEXR", _pattern(rb"v/1\x01")),
     ("Radiance", _pattern(rb"#\?RADIANCE")),
     ("IVF", _pattern(rb"DKIF\0\0")),
-    ("FLV", _pattern(rb"FLV\1[\1\5]")),
+    ("FLV", _pattern(rb"FLV\x01[\x01\x05]")),
     ("Ogg video", _pattern(rb"OggS.{24}.{1,4}?\x80theora")),
 )
 _GZIP = b"\x1f\x8b\x08"
-_ZIP = re.compile(rb"PK\3\4[\x0a-\x3f]\0..\x08\0.{16}(..)(..)", _ANY_BYTE)
+_ZIP = re.compile(rb"PK\x03\x04[\x0a-\x3f]\0..\x08\0.{16}(..)(..)", _ANY_BYTE)
 
 
 def picture_in(data: bytes, start: bool) -> str | None:
