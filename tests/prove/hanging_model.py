@@ -51,7 +51,7 @@ def _hanging(flag: Path, run: Callable[..., Any]) -> Callable[..., Any]:
             import numpy as np
 
             endless = ort.InferenceSession(f"{flag}.onnx", providers=["CPUExecutionProvider"])
-            endless.run(None, {"start": np.float32(1)})
+            endless.run(None, {"start": np.array(1, np.float32)})
         return run(self, tensor)
 
     return call

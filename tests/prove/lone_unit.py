@@ -70,7 +70,8 @@ class LoneUnit:
     def words(self, service: str, *module: str) -> tuple[str, ...]:
         """The command line of a service."""
         where = ("--site", str(self._site), "--state", str(self.state), "--run", str(self.run))
-        return (sys.executable, "-m", *(module or ("edge_agent",)), service, *where)
+        program = ("-m", *(module or ("edge_agent",)))
+        return (sys.executable, *program, service, *where)
 
     def health(self) -> dict[str, Any]:
         """What vision says of itself; nothing where it has not spoken yet."""
