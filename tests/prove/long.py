@@ -32,7 +32,8 @@ _BLIND_S, _GONE_S = 10.0, 2.0
 _WATCHDOG_S = 4.0
 # What may grow all the same: noise of the allocator, far below what a year would need to matter.
 _KB_PER_HOUR = 50.0
-_KB_SHORT = 3000.0
+# In the short form, in all: less than two pictures a second, or a hundred bytes a recorded frame.
+_KB_SHORT = {"recorded": 2000.0, "models": 10_000.0}
 _BLOCKS = 24
 _WINDOW_S = 60.0
 
@@ -138,7 +139,7 @@ def _flat(half: _Half, readings: _Readings, short: bool) -> Iterator[Row]:
     hours = (half.seconds * half.pace) / 3600
     span = f"{hours:.1f} hours" if hours >= 1 else f"{half.seconds * half.pace / 60:.0f} minutes"
     lines = {name: _memory(half, found) for name, found in readings.items()}
-    bound = _KB_SHORT * 3600 / (half.seconds * half.pace) if short else _KB_PER_HOUR
+    bound = _KB_SHORT[half.name] / hours if short else _KB_PER_HOUR
     told = (
         f"{name} {line.each:+.1f} ± {line.margin:.1f} (at {found[-1].memory_kb / 1024:.0f} MB)"
         for (name, line), found in zip(lines.items(), readings.values(), strict=True)

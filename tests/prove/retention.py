@@ -142,8 +142,8 @@ def _crashes(folder: Path, each: int) -> Iterator[Row]:
     names = ", ".join(f"{each} x {number.name}" for number in _CRASHES)
     yield Row(
         "crash",
-        f"crashed while a picture was in memory ({names}), nothing of it is on storage, nor in a "
-        "file that was deleted but open, nor is there a file that nobody knows",
+        f"vision and GStreamer crashed with a picture in memory ({names}): nothing of it is on "
+        "storage, nor in a file that was deleted but open, nor is there a file that nobody knows",
         "0 files",
         f"{len(left)} files{': ' + ', '.join(sorted(set(left))[:5]) if left else ''}; "
         f"{len(found) - unmarked} of {len(found)} held one and had core dumps off",
@@ -182,6 +182,9 @@ def _crash(folder: Path, index: int, number: signal.Signals) -> _Crash:
             sealed = _sealed(child.pid)
             written, seen = _written(child.pid), unit.health()["analysed"] * PICTURE_BYTES
             left = [f"{path} (deleted)" for path in _deleted(child.pid, patterns)]
+            # GStreamer, which holds pictures too.
+            for helper in _children(child.pid):
+                os.kill(helper, number)
         finally:
             child.send_signal(number)
             child.wait(30)
@@ -218,6 +221,11 @@ def _memory(pid: int) -> Iterator[bytes]:
                     yield memory.read(end - start)
                 except (OSError, ValueError):  # unmapped meanwhile, or the kernel's own
                     continue
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(word) for task in tasks for word in (task / "children").read_text().split()]
 
 
 def _sealed(pid: int) -> bool:
