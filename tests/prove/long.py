@@ -60,8 +60,8 @@ def prove(scale: Scale, folder: Path) -> Iterator[Row]:
 
     The camera's and the model's troubles are over long before the long halves are.
     """
-    recorded = _Half("recorded", *((40.0, 100.0, 15.0) if scale.short else (1440.0, 20.0, 240.0)))
-    models = _Half("models", *((40.0, 1.0, 15.0) if scale.short else (1200.0, 1.0, 240.0)))
+    recorded = _Half("recorded", *((32.0, 100.0, 12.0) if scale.short else (1440.0, 20.0, 240.0)))
+    models = _Half("models", *((32.0, 1.0, 12.0) if scale.short else (1200.0, 1.0, 240.0)))
     with ThreadPoolExecutor(4) as pool:
         halves = [
             pool.submit(_recorded, folder / "recorded", recorded),

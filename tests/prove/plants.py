@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -38,6 +39,7 @@ _BOXES = {
 }
 
 
+@cache
 def pictures() -> dict[str, bytes]:
     """Suffix -> content."""
     picture = np.random.default_rng(1).integers(0, 256, (48, 64, 3)).astype(np.uint8)
