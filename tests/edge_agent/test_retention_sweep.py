@@ -41,7 +41,29 @@ def test_the_recording_that_is_played_is_spared_and_nothing_beside_it(tmp_path):
     assert [path for path, _ in found.told] == [str(tmp_path / "other")]
 
 
-def test_links_pipes_and_other_file_systems_are_left_alone(tmp_path):
+def test_another_file_system_below_a_folder_is_left_alone(tmp_path, monkeypatch):
+    (tmp_path / "mounted").mkdir()
+    (tmp_path / "mounted" / "picture").write_bytes(JPEG)
+    (tmp_path / "picture").write_bytes(JPEG)
+    entries = module._entries
+
+    def elsewhere(folder):
+        for path, found in entries(folder):
+            moved = path.name == "mounted"
+            yield path, os.stat_result((*found[:2], found.st_dev + moved, *found[3:]))
+
+    monkeypatch.setattr(module, "_entries", elsewhere)
+    assert [path for path, _ in sweep([tmp_path]).told] == [str(tmp_path / "picture")]
+
+
+def test_a_file_that_became_a_link_meanwhile_is_not_followed(tmp_path):
+    (tmp_path / "picture").write_bytes(JPEG)
+    (tmp_path / "link").symlink_to(tmp_path / "picture")
+    with pytest.raises(OSError, match="symbolic links"):
+        module._open(tmp_path / "link")
+
+
+def test_links_and_pipes_are_left_alone(tmp_path):
     state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
     state.mkdir()
     elsewhere.mkdir()

@@ -16,7 +16,6 @@ from edge_agent.aggregates import Epoch
 from edge_agent.config import BudgetConfig, parse_site
 from edge_agent.errors import CameraError, CameraStalled
 from edge_agent.heat import Board
-from edge_agent.lookout import Lookout
 from edge_agent.observations import Frame
 from edge_agent.outbox import OutboxReader
 from edge_agent.pipeline import Models, build_pipeline
@@ -244,17 +243,19 @@ class Frozen:
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_a_frozen_camera_is_told_and_its_time_is_not_observed(tmp_path, live):
+def test_a_frozen_camera_is_told_and_its_time_is_not_observed(tmp_path, monkeypatch, live):
     clock = Clock()
     configured = site(source="v4l2" if live else "file", path="/dev/video0", pace=1)
     detector = Nobody()
     detector.runtime = lambda tensor: []
-    epoch, models = Epoch(0, Quality.SYNCED), Models(detector, None)
-    pipeline = build_pipeline(configured, epoch, models, Lookout(live))
+    models = Models(detector, None)
+
+    def built(site, _epoch, lookout):
+        return build_pipeline(site, Epoch(0, Quality.SYNCED), models, lookout)
+
+    monkeypatch.setattr("edge_agent.services.vision.build_pipeline", built)
     told = []
-    with Vision(
-        configured, tmp_path, tmp_path, clock, pipeline=pipeline, eye=lambda: Frozen(clock)
-    ) as vision:
+    with Vision(configured, tmp_path, tmp_path, clock, eye=lambda: Frozen(clock)) as vision:
         while vision.step():
             for known in health.read_all(tmp_path):
                 if Trouble.CAMERA_FROZEN in known.troubles:
