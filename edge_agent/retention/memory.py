@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -31,7 +32,8 @@ def seal(run: Path, environ: MutableMapping[str, str] = os.environ) -> None:
     """
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     most = _CORE_BYTES if hard == resource.RLIM_INFINITY else min(hard, _CORE_BYTES)
-    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+    with contextlib.suppress(OSError, ValueError):  # `leaks` tells what is not so
+        resource.setrlimit(resource.RLIMIT_CORE, (most, most))
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     mounts = read_mounts()
     for folder in (temporary(environ), run, _SHARED_MEMORY):

@@ -20,7 +20,8 @@ class Reading:
 
     Args:
         at: seconds.
-        memory_kb: its own, unshared pages and its share of the others (PSS).
+        memory_kb: what it wrote and nobody shares (Private_Dirty): all that it could leak. What it
+            only reads is the machine's, and changes hands as other processes come and go.
         handles: open files.
         threads: of it.
     """
@@ -35,7 +36,7 @@ def read(pid: int, at: float) -> Reading:
     """Look at a process."""
     process = Path(f"/proc/{pid}")
     rollup = process.joinpath("smaps_rollup").read_text()
-    memory = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
+    memory = next(line for line in rollup.splitlines() if line.startswith("Private_Dirty:"))
     handles, threads = len(os.listdir(process / "fd")), len(os.listdir(process / "task"))
     return Reading(at, float(memory.split()[1]), handles, threads)
 
