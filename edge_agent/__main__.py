@@ -12,8 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
-from edge_agent.config import Site, key_mistakes, load_site
+from edge_agent.config import Site, Source, key_mistakes, load_site
 from edge_agent.errors import ConfigError, ShelflightError
+from edge_agent.retention import Retention, seal
 
 # Command -> (module, what it does). Only the module of the command that was asked for is imported:
 # the uplink never loads numpy, and `check` starts in a blink.
@@ -147,14 +148,27 @@ def _service(name: str, words: list[str]) -> int:
     _log_to_stderr(logging.INFO)
     stop = _stop_on_signal()
     site = load_site(args.site)
+    run = args.run or args.state
+    # A temporary folder that was named for it is the service's own; the usual one is everybody's.
+    own = [args.state, run, *map(Path, filter(None, [os.environ.get("TMPDIR")]))]
+    seal(run)
     if name == "vision":
         from edge_agent.services import vision
 
-        return vision.main(site, args.state, stop, records=args.records, run=args.run)
+        retention = _retention(site, own)
+        return vision.main(
+            site, args.state, stop, records=args.records, run=args.run, retention=retention
+        )
     from edge_agent.services import uplink
 
     _check_keys(site, str(args.site))
     return uplink.main(site, args.state, stop, drain=args.drain, run=args.run)
+
+
+def _retention(site: Site, own: list[Path]) -> Retention:
+    """Looks that vision keeps no picture, the recording that it plays excepted."""
+    played = site.camera.path if site.camera.source is Source.FILE else None
+    return Retention(own, () if played is None else (played,))
 
 
 def _stop_on_signal() -> threading.Event:

@@ -4,6 +4,10 @@ Once a second the picture is held against how the place usually looks, tile by t
 blurred and moved are told apart by what is left: nothing, nothing of the place, its shapes without
 outlines, or all of it elsewhere. People hide some tiles and never most of them for long; a verdict
 stands only after seconds. Time in which the camera does not see the place is no data, never zero.
+
+A live camera that gives the same picture again and again, to the last bit, is frozen: a sensor is
+never without noise. (A network camera behind a decoder may repeat itself between two key frames of
+a still, noiseless scene; a verdict takes longer than these are apart.)
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ Grey = NDArray[np.float32]
 _SIZE, _TILES = (320, 180), (8, 5)
 # Seconds from one look to the next; that a trouble must stand, and that it must be gone.
 _LOOK_S, _RAISE_S, _CLEAR_S = 1.0, 4.0, 2.0
+# Seconds of one and the same picture that begin to look frozen.
+_STILL_S = 2.0
 # Luma (0..255) that nine tenths of a dark picture stay below.
 _DARK = 16.0
 # Outlines (see `_outlines`) below which a tile says nothing.
@@ -66,9 +72,16 @@ class Outlook:
 
 
 class Lookout:
-    """Watches over one camera."""
+    """Watches over one camera.
 
-    def __init__(self) -> None:
+    Args:
+        live: a camera gives the pictures, so that they always differ; a clip may stand still.
+    """
+
+    def __init__(self, live: bool = False) -> None:
+        self._live = live
+        self._last: Grey | None = None
+        self._still_s = 0.0  # since when the picture is the same
         self._usual: Grey | None = None
         self._sharp: Grey = np.empty(0, np.float32)
         self._alike: Grey = np.empty(0, np.float32)
@@ -85,6 +98,8 @@ class Lookout:
         self._looked_s = frame.t
         now = _shrunk(frame)
         verdict = self._judge(now)
+        if self._frozen(now, frame.t) and verdict.blind is None:
+            verdict = Outlook(Blindness.FROZEN)
         if verdict.blind is None:
             self._learn(now, gone)
         if verdict.blind is self._outlook.blind:
@@ -96,6 +111,12 @@ class Lookout:
             if frame.t - self._other_s >= wait - 1e-6:
                 self._other_s, self._outlook = None, verdict
         return self._outlook
+
+    def _frozen(self, now: Grey, t: float) -> bool:
+        """Whether a live camera has given this very picture for a while."""
+        if self._last is None or not np.array_equal(now, self._last):
+            self._last, self._still_s = now, t
+        return self._live and t - self._still_s >= _STILL_S - 1e-6
 
     def _judge(self, now: Grey) -> Outlook:
         if np.quantile(now[::4, ::4], 0.9) < _DARK:

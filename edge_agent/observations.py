@@ -50,6 +50,7 @@ class Blindness(Enum):
     COVERED = "covered"
     BLURRED = "blurred"
     MOVED = "moved"
+    FROZEN = "frozen"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -113,7 +113,8 @@ def _play(args: argparse.Namespace) -> Play:
     if args.clip is not None or args.site is not None:
         raise InputError("CLIP and SITE belong together; name both, or neither for the scene")
     seconds = args.seconds or LOOP_S
-    scene = args.state / f"scene-{args.seed}-{seconds}"
+    # Beside the state, not in it: no picture lies where a unit keeps its own.
+    scene = args.state.with_name(f"{args.state.name}-scenes") / f"{args.seed}-{seconds}"
     if not (scene / "truth.json").exists():
         _render(scene, args.seed, seconds)
     once = args.seconds is not None

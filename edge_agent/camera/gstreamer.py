@@ -133,7 +133,7 @@ def _launch(pipeline: str, size: tuple[int, int]) -> tuple[subprocess.Popen[str]
     sink = f"! videoconvert ! videoscale ! {_caps(size)} ! fdsink fd={theirs} sync=false"
     try:
         process = subprocess.Popen(
-            [_LAUNCHER, "-q", *elements, *sink.split()],
+            [_LAUNCHER, "-q", "--no-fault", *elements, *sink.split()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -20,10 +20,11 @@ class Trouble(Enum):
     BOARD_HOT = "board_hot"  # fewer frames are analysed
     CAMERA_STALLED = "camera_stalled"
     CAMERA_ABSENT = "camera_absent"
-    CAMERA_DARK = "camera_dark"  # these four: no data, for it does not see its place
+    CAMERA_DARK = "camera_dark"  # these five: no data, for it does not see its place
     CAMERA_COVERED = "camera_covered"
     CAMERA_BLURRED = "camera_blurred"
     CAMERA_MOVED = "camera_moved"
+    CAMERA_FROZEN = "camera_frozen"
     CLOCK_JUMPED = "clock_jumped"
     CLIP_TRUNCATED = "clip_truncated"
     OUTBOX_FULL = "outbox_full"
@@ -31,6 +32,10 @@ class Trouble(Enum):
     DISK_FULL = "disk_full"
     BROKER_ABSENT = "broker_absent"
     RECEIPTS_LATE = "receipts_late"
+    RETAINED_IMAGE = "retained_image"  # a picture lies on storage; these three: one could get there
+    CORE_DUMPS_ON = "core_dumps_on"
+    SWAP_PLAIN = "swap_plain"
+    TEMP_ON_DISK = "temp_on_disk"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from edge_agent.outbox import OutboxReader
 from edge_agent.records import Health, Quality, Trouble
 from edge_agent.transport import Courier, Sessions
 from edge_agent.transport.courier import Phase
+from edge_agent.watchdog import Watchdog
 
 log = logging.getLogger("shelflight.uplink")
 
@@ -131,9 +133,14 @@ def main(
     """
     for folder in (state, run or state):
         folder.mkdir(parents=True, exist_ok=True)
-    uplink = Uplink(site, state, run or state, clock or SystemClock(), drain)
+    clock = clock or SystemClock()
+    uplink = Uplink(site, state, run or state, clock, drain)
+    watchdog = Watchdog.of(os.environ, os.getpid())
+    watchdog.ready()
     while not stop.is_set() and not (drain and uplink.drained()):
         uplink.step()
+        watchdog.beat(clock.monotonic())
+    watchdog.stopping()
     stuck = uplink.stop()
     if drain and stuck:
         log.error("%d rows or more stay in %s: the broker does not take them", stuck, state)

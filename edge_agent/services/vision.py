@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol
 
@@ -19,10 +21,13 @@ from edge_agent.errors import CameraError, CameraStalled
 from edge_agent.health import HealthFile
 from edge_agent.heat import Heat, read_board
 from edge_agent.journal import Journal, RecordsFile, Terms
-from edge_agent.observations import Detections, Frame
+from edge_agent.lookout import Lookout
+from edge_agent.observations import Blindness, Detections, Frame
 from edge_agent.pipeline import Pipeline, build_pipeline
 from edge_agent.pipeline.anchor import SYNCED_S, Anchor
 from edge_agent.records import Health, Quality, Trouble
+from edge_agent.retention import Retention
+from edge_agent.watchdog import Watchdog
 
 log = logging.getLogger("shelflight.vision")
 
@@ -102,11 +107,13 @@ class Vision:
         self._clock = clock
         self._health = HealthFile(run, "vision", log)
         self._started = clock.monotonic()
+        self._live = site.camera.source not in _RECORDINGS
         self._anchor = anchor_of(site, clock)
-        self._pipeline = pipeline or build_pipeline(site, self._anchor.epoch)
+        self._pipeline = pipeline or build_pipeline(
+            site, self._anchor.epoch, lookout=Lookout(self._live)
+        )
         self._pause = pause or clock.sleep
         self._open = eye or (lambda: open_eye(site, self._pipeline, clock))
-        self._live = site.camera.source not in _RECORDINGS
         # What a recording gives must not hang on how warm it is where it is played.
         self._heat = Heat(site.camera.fps) if self._live and site.budget.cool else None
         self._grid: Grid | None = None
@@ -119,7 +126,9 @@ class Vision:
         )
         self._clock_at = self._started
         self._eye: Eye | None = None
+        self._retention: Retention | None = None
         self._camera_trouble: Trouble | None = None
+        self._blind: Blindness | None = None
         self._seen_troubles: frozenset[Trouble] = frozenset()
         self._retry_s = RETRY_S
         self._analysed = 0
@@ -138,9 +147,15 @@ class Vision:
             self._eye.close()
         self._report()
 
+    def watch(self, retention: Retention) -> None:
+        """Have it look that nothing image-like stays, and tell in health what it finds."""
+        self._retention = retention
+
     def step(self) -> bool:
         """Analyse the next frame, or wait for a camera that is away; False at a recording's end."""
         self._set_clock()
+        if self._retention is not None:
+            self._retention.step(self._clock.monotonic())
         try:
             seen = self._look()
         except CameraError as error:
@@ -155,7 +170,8 @@ class Vision:
         self._analysed += 1
         self._camera_trouble = None
         self._retry_s = RETRY_S
-        if self._clock.monotonic() - self._told[0] >= HEALTH_S:
+        changed = self._pipeline.outlook.blind is not self._blind
+        if changed or self._clock.monotonic() - self._told[0] >= HEALTH_S:
             self._report()
         return True
 
@@ -173,12 +189,13 @@ class Vision:
         if self._camera_trouble is None:
             log.error("%s; trying again every %g s at most", error, RETRY_MOST_S)
         self._camera_trouble = trouble
+        # Told before anything else: to let go of a device that hangs takes seconds.
+        self._report()
         if self._eye is not None:
             self._eye.close()
             self._eye = None
         if self._live and self._t is not None:
             self._write(self._pipeline.idle(self._clock.monotonic()).batches)
-        self._report()
         self._pause(self._retry_s)
         self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
 
@@ -224,7 +241,10 @@ class Vision:
         troubles = {*self._seen_troubles, *self._journal.troubles}
         if self._camera_trouble is not None:
             troubles.add(self._camera_trouble)
+        if self._retention is not None:
+            troubles |= self._retention.troubles
         outlook = self._pipeline.outlook
+        self._blind = outlook.blind
         if outlook.blind is not None:
             troubles.add(Trouble(f"camera_{outlook.blind.value}"))
         if self._feel():
@@ -254,8 +274,18 @@ def main(
     records: Path | None = None,
     clock: Clock | None = None,
     run: Path | None = None,
+    retention: Retention | None = None,
 ) -> int:
     """Run until the recording is over or `stop` is set.
+
+    Args:
+        site: the unit's configuration.
+        state: the folder of the outbox.
+        stop: set it to end.
+        records: where the published payloads are written too, for the bench.
+        clock: time.
+        run: the folder of the health file; None = ``state``.
+        retention: looks that nothing image-like stays; None = nobody does, in a test.
 
     Returns:
         0.
@@ -266,9 +296,18 @@ def main(
     run = run or state
     for folder in (state, run):
         folder.mkdir(parents=True, exist_ok=True)
-    with Vision(site, state, run, clock or SystemClock(), records, stop.wait) as vision:
+    clock = clock or SystemClock()
+    watchdog = Watchdog.of(os.environ, os.getpid())
+    pause = watchdog.through(stop.wait, clock.monotonic)
+    with ExitStack() as stack:
+        vision = stack.enter_context(Vision(site, state, run, clock, records, pause))
+        if retention is not None:
+            vision.watch(stack.enter_context(closing(retention)))
         # What start-up made stays: without it a full collection is a fraction of a millisecond.
         gc.freeze()
+        watchdog.ready()
+        # Only this loop says that vision is alive: a model that hangs ends it.
         while not stop.is_set() and vision.step():
-            pass
+            watchdog.beat(clock.monotonic())
+        watchdog.stopping()
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,23 @@ def test_vision_by_command_counts_a_recording_and_ends(tmp_path):
     done = agent("vision", "--site", path, "--state", tmp_path, "--records", tmp_path / "r.jsonl")
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 3
+
+
+def test_vision_by_command_keeps_no_picture_and_says_where_one_lies(tmp_path):
+    clip = record(tmp_path / "walk.jsonl", 30)
+    path = tmp_path / "site.yaml"
+    # As it was filmed for a while: until a sweep is over.
+    path.write_text(
+        f"unit: {{id: a}}\ncamera: {{source: recorded, path: {clip}, pace: 5}}\n"
+        "zones: [{name: z, floor: [[0.4, 0.5], [0.8, 0.5], [0.8, 1], [0.4, 1]]}]\n"
+    )
+    (tmp_path / "debug-0001").write_bytes(b"\x89PNG\r\n\x1a\n")
+    done = agent("vision", "--site", path, "--state", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "debug-0001' holds a picture or a film (PNG)" in done.stderr
+    told = json.loads((tmp_path / "vision.health.json").read_text())["troubles"]
+    assert "retained_image" in told
+    assert "core_dumps_on" not in told
 
 
 def test_the_uplink_process_never_loads_a_picture_library():

@@ -72,6 +72,38 @@ def test_what_hides_the_place_is_told_within_ten_seconds_and_taken_back(picture,
     assert since - 40 <= 4
 
 
+@pytest.mark.parametrize("fps", [1, 5, 10])
+def test_a_live_camera_that_gives_one_picture_for_ever_is_frozen_until_it_gives_another(fps):
+    lookout, pictures, told = Lookout(live=True), noisy(SHOP), {}
+    for number in range(60 * fps):
+        t = number / fps
+        picture = pictures[2] if 20 <= t < 40 else pictures[number * 7 // fps % 3 + (number % 2)]
+        outlook = lookout.look(Frame(picture, t, *SIZE))
+        told.setdefault(outlook.blind, []).append(t)
+    assert set(told) == {None, Blindness.FROZEN}
+    assert 24 <= told[Blindness.FROZEN][0] <= 28
+    assert 40 < told[Blindness.FROZEN][-1] <= 44
+
+
+def test_a_picture_that_stands_still_for_a_moment_is_not_frozen():
+    lookout, pictures = Lookout(live=True), noisy(SHOP)
+    for t in range(60):
+        picture = pictures[t // 3 % len(pictures)]
+        assert lookout.look(Frame(picture, t, *SIZE)) == Outlook()
+
+
+def test_a_clip_may_stand_still():
+    lookout = Lookout()
+    for t in range(60):
+        assert lookout.look(Frame(SHOP, t, *SIZE)) == Outlook()
+
+
+def test_a_camera_that_is_frozen_in_the_dark_is_dark():
+    lookout, black = Lookout(live=True), np.zeros_like(SHOP)
+    outlooks = [lookout.look(Frame(black, t, *SIZE)) for t in range(30)]
+    assert {outlook.blind for outlook in outlooks[5:]} == {Blindness.DARK}
+
+
 def test_a_moved_camera_says_by_how_much():
     lookout = Lookout()
     watch(lookout, SHOP, 0, 10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import cv2
 import numpy as np
 
@@ -40,6 +42,22 @@ def learned(picture, hidden=NOBODY):
 def compare(ground, picture, hidden=NOBODY):
     ground.see(picture)
     return ground.compare(hidden)
+
+
+def test_looking_for_days_takes_no_more_memory_than_looking_once():
+    picture = board()
+    ground = learned(picture)
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            compare(ground, picture)
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(500):
+            compare(ground, picture)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 10_000
 
 
 def test_the_shelf_itself_is_no_foreground_whatever_the_light():

@@ -351,6 +351,23 @@ def test_the_health_files_may_lie_in_a_folder_of_their_own(
     assert not (state / "uplink.health.json").exists()
 
 
+def test_systemd_hears_that_the_uplink_works_also_without_a_broker(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(state, 2)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "1")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(tmp_path / "notify"))
+        ear.settimeout(20)
+        with running(site(9), state):
+            assert [ear.recv(99) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+        heard = b""
+        while heard != b"STOPPING=1":
+            heard = ear.recv(99)
+
+
 def test_rows_of_a_new_file_are_sent_when_vision_set_the_damaged_one_aside(
     broker: Mosquitto, sink: Sink, state: Path
 ) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from walkers import FLOOR, person, record, visitor
 
@@ -14,8 +16,9 @@ from edge_agent.aggregates import Epoch
 from edge_agent.config import BudgetConfig, parse_site
 from edge_agent.errors import CameraError, CameraStalled
 from edge_agent.heat import Board
+from edge_agent.observations import Frame
 from edge_agent.outbox import OutboxReader
-from edge_agent.pipeline import build_pipeline
+from edge_agent.pipeline import Models, build_pipeline
 from edge_agent.records import Quality, Trouble, decode_counts
 from edge_agent.services.vision import Vision, anchor_of, main
 
@@ -199,6 +202,123 @@ def test_live_windows_stand_in_wall_time_and_fast_ones_in_the_recordings():
     assert played.epoch == Epoch(1_700_001_000.0, Quality.SYNCED, 1.0)
     fast = anchor_of(site(source="file", path="x", pace=20), clock)
     assert fast.epoch == Epoch(0, Quality.RECORDING)
+
+
+class Nobody:
+    """A detector that finds nobody."""
+
+    input_size = (64, 36)
+    runtime = None
+
+    def prepare(self, frame):
+        self.t = frame.t
+        return frame.image
+
+    def decode(self, outputs, frame):
+        return person(frame.t, None)
+
+
+class Frozen:
+    """Five pictures a second, the same one from the tenth second to the fortieth."""
+
+    def __init__(self, clock):
+        self.clock, self.start = clock, clock.now
+        self.noise = np.random.default_rng(1)
+        self.place = self.noise.integers(30, 220, (36, 64, 3), np.uint8)
+        self.image = None
+
+    def read(self):
+        self.clock.now += 0.2
+        t = self.clock.now - self.start
+        if t > 60:
+            return None
+        if self.image is None or not 10 <= t < 40:
+            self.image = self.place + self.noise.integers(0, 9, (36, 64, 3), np.uint8)
+        return Frame(self.image, self.clock.now, 64, 36)
+
+    def close(self):
+        pass
+
+    def troubles(self):
+        return frozenset()
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_frozen_camera_is_told_and_its_time_is_not_observed(tmp_path, monkeypatch, live):
+    clock = Clock()
+    configured = site(source="v4l2" if live else "file", path="/dev/video0", pace=1)
+    detector = Nobody()
+    detector.runtime = lambda tensor: []
+    models = Models(detector, None)
+
+    def built(site, _epoch, lookout):
+        return build_pipeline(site, Epoch(0, Quality.SYNCED), models, lookout)
+
+    monkeypatch.setattr("edge_agent.services.vision.build_pipeline", built)
+    told = []
+    with Vision(configured, tmp_path, tmp_path, clock, eye=lambda: Frozen(clock)) as vision:
+        while vision.step():
+            for known in health.read_all(tmp_path):
+                if Trouble.CAMERA_FROZEN in known.troubles:
+                    told.append(clock.now - 1000)
+    observed = sum(w.observed_s for row in counted(tmp_path) for w in row.windows)
+    if not live:
+        assert told == []
+        assert observed == pytest.approx(60, abs=0.5)
+        return
+    assert 14 <= told[0] <= 18
+    assert 40 < told[-1] <= 44
+    assert observed == pytest.approx(60 - (told[-1] - told[0]), abs=1.5)
+
+
+def test_what_is_kept_that_should_not_be_shows_in_health(tmp_path):
+    class Kept:
+        troubles = frozenset({Trouble.RETAINED_IMAGE, Trouble.SWAP_PLAIN})
+        steps = 0
+
+        def step(self, now):
+            self.steps += 1
+
+        def close(self):
+            self.steps = -1
+
+    clip, kept = record(tmp_path / "walk.jsonl", 20.0), Kept()
+    main(site(clip), tmp_path, Never(), None, Clock(), retention=kept)
+    assert health.read_all(tmp_path)[0].troubles == (Trouble.RETAINED_IMAGE, Trouble.SWAP_PLAIN)
+    assert kept.steps == -1
+
+
+def listening(monkeypatch, tmp_path, allowed_s):
+    """A stand-in for systemd; gives what it heard so far."""
+    ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ear.bind(str(tmp_path / "notify"))
+    ear.setblocking(False)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", str(round(allowed_s * 1e6)))
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    return ear
+
+
+def test_systemd_hears_of_the_start_of_each_round_and_of_the_end(tmp_path, monkeypatch):
+    clip = record(tmp_path / "walk.jsonl", 2.0)
+    with listening(monkeypatch, tmp_path, 60) as ear:
+        main(site(clip), tmp_path / "state", Never(), None, Clock())
+        assert [ear.recv(99) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"STOPPING=1"]
+
+
+def test_a_model_that_hangs_is_not_told_as_alive(tmp_path, monkeypatch):
+    clip = record(tmp_path / "walk.jsonl", 2.0)
+
+    def hang(self):
+        raise RuntimeError("never comes back")
+
+    monkeypatch.setattr(Vision, "step", hang)
+    with listening(monkeypatch, tmp_path, 60) as ear:
+        with pytest.raises(RuntimeError):
+            main(site(clip), tmp_path / "state", Never(), None, Clock())
+        assert ear.recv(99) == b"READY=1"
+        with pytest.raises(BlockingIOError):
+            ear.recv(99)
 
 
 class Steady:

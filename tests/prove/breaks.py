@@ -55,6 +55,15 @@ BREAKS: dict[str, Break] = {
         "            return\n",
         ("kills", "sync"),
     ),
+    # A frame written to disk.
+    "retention": Break(
+        "edge_agent/services/vision.py",
+        "        self._t = seen.t\n",
+        "        self._t = seen.t\n"
+        '        __import__("cv2").imwrite('
+        'str(self._health._path.with_name("last.jpg")), seen.image)\n',
+        ("retention",),
+    ),
     # A cut in the chain: a row says something else than what stands before it.
     "chain": Break(
         "edge_agent/outbox/writer.py",
