@@ -6,6 +6,7 @@ import ctypes
 import os
 import time
 from datetime import datetime
+from functools import cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,12 @@ from zoneinfo import ZoneInfo
 _TIME_ERROR = 5
 # struct timex is 208 bytes on 64-bit Linux; modes = 0 (all zero) only reads.
 _TIMEX_BYTES = 512
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    """Opened once: it is asked every second for years."""
+    return ctypes.CDLL(None)
 
 
 class Clock(Protocol):
@@ -46,7 +53,7 @@ class SystemClock:
     def synced(self) -> bool:
         """Ask the kernel, so that any time daemon counts; False where it cannot say."""
         try:
-            state: int = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+            state: int = _libc().adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
         except (AttributeError, OSError):
             return False
         return state not in (_TIME_ERROR, -1)

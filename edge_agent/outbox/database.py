@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -123,6 +124,16 @@ def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def share(path: Path) -> None:
+    """Let the group write what SQLite made for its owner alone: the uplink purges, as another user.
+
+    SQLite gives a log and an index that it makes later the rights of the database.
+    """
+    for end in ("", "-wal", "-shm"):
+        with contextlib.suppress(OSError):  # not there, or another user's
+            os.chmod(f"{path}{end}", 0o660)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from edge_agent.errors import StorageDamaged
-from edge_agent.outbox.database import LAYOUT, STEPS, Stage, commit, unpack
+from edge_agent.outbox.database import LAYOUT, STEPS, Stage, commit, share, unpack
 
 _PAGE = 4096
 
@@ -18,6 +18,7 @@ def prepare(database: sqlite3.Connection, path: Path) -> None:
         StorageDamaged: it is no sound outbox.
     """
     database.execute("PRAGMA journal_mode=WAL")
+    share(path)
     database.execute("PRAGMA synchronous=FULL")
     (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":

@@ -225,6 +225,17 @@ def test_more_zones_than_one_message_holds_are_refused_and_leave_no_gap(desk: De
     assert outbox.append((window(0),)).seq == 1
 
 
+def test_the_group_may_write_for_the_uplink_is_another_user(desk: Desk) -> None:
+    before = os.umask(0o027)
+    try:
+        outbox = desk.opened()
+        outbox.append((window(0),))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in desk.path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {"outbox.db": 0o660, "outbox.db-wal": 0o660, "outbox.db-shm": 0o660}
+
+
 def test_garbage_in_the_file_is_told_as_damage(desk: Desk) -> None:
     desk.path.write_bytes(os.urandom(20_000))
     with pytest.raises(StorageDamaged, match=r"outbox\.db"):

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from edge_agent.outbox import Outbox, OutboxReader, Stage, read_ledger
+from edge_agent.outbox.database import pack, unpack
 from edge_agent.outbox.ledger import ENTRIES, FOLDED
 from edge_agent.records import Definitions, Quality, Window, digest
 from tests.edge_agent.walkers import FLOOR, record
@@ -134,10 +135,10 @@ def _place(db: sqlite3.Connection, chance: Random) -> int:
 def _change(db: sqlite3.Connection, chance: Random) -> None:
     at = _place(db, chance)
     (payload,) = db.execute("SELECT payload FROM rows WHERE position = ?", (at,)).fetchone()
-    known: dict[str, Any] = json.loads(payload)
+    known: dict[str, Any] = json.loads(unpack(payload))
     known["windows"][0]["pass_bys"] += 1
     text = json.dumps(known, separators=(",", ":")).encode()
-    db.execute("UPDATE rows SET payload = ? WHERE position = ?", (text, at))
+    db.execute("UPDATE rows SET payload = ? WHERE position = ?", (pack(text), at))
 
 
 def _take_out(db: sqlite3.Connection, chance: Random) -> None:

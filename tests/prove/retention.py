@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_agent.journal import Journal
+from edge_agent.journal import Journal, Terms
 from edge_agent.outbox import set_aside
 from edge_agent.records import Definitions, Quality, Window
 from edge_agent.retention import Retention
@@ -73,11 +73,11 @@ def _quiet(folder: Path, megabytes: int) -> Row:
 def _ordinary(folder: Path) -> None:
     window = Window("table", 0.0, 60.0, 60.0, Quality.SYNCED, Definitions(5, 15, 2), 3, 2, 1)
     outbox = folder / "outbox.db"
-    with Journal(outbox, "unit-1", 20_000, lambda: 1.7e9) as journal:
+    with Journal(outbox, Terms("unit-1", 20_000), lambda: 1.7e9) as journal:
         for _ in range(300):
             journal.write((window,))
     set_aside(outbox, 1_700_000_000)
-    with Journal(outbox, "unit-1", 20_000, lambda: 1.7e9) as journal:
+    with Journal(outbox, Terms("unit-1", 20_000), lambda: 1.7e9) as journal:
         journal.write((window,))
     texts = {
         "vision.log": "INFO shelflight.vision: camera gstreamer is open\n" * 5000,
