@@ -34,12 +34,13 @@ run: setup ## a unit on the built-in scene, a broker, the sink; or CLIP=clip.mp4
 test: setup ## run the tests; SHELFLIGHT_DATA=folder adds those on real footage
 	$(BIN)/python -m pytest
 
-check: setup ## all that CI runs: format, lint, types, import contracts, tests with replays
+check: setup ## all that CI runs: format, lint, types, import contracts, tests with replays, short proofs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 	$(BIN)/python -m pytest
+	$(BIN)/python -m tests.prove --short
 
 fmt: setup ## format and mend what can be mended
 	$(BIN)/ruff format .

@@ -97,7 +97,10 @@ def _check(words: list[str]) -> int:
     _check_keys(site, str(source))
     zones = ", ".join(zone.name for zone in site.zones)
     print(f"unit {site.unit.id} is sound: camera {site.camera.source.value}, zones {zones}")
-    print(f"small counts: fewer than {site.privacy.k} visits at a zone wait for the next ones")
+    if site.privacy.k > 1:
+        print(f"small counts: fewer than {site.privacy.k} visits at a zone wait for the next ones")
+    else:
+        print("small counts: told as they are (privacy.k is 1)")
     return 0
 
 

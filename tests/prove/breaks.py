@@ -48,12 +48,10 @@ BREAKS: dict[str, Break] = {
     ),
     # A purge before the receipt: the broker's word is taken for the sink's.
     "early-ack": Break(
-        "edge_agent/transport/courier.py",
-        "            self._delivery.acknowledged(key)\n            return\n",
-        "            self._delivery.acknowledged(key)\n"
-        "            self._delivery.receipt(Receipt(key.boot, key.seq), self._clock.monotonic())\n"
-        "            return\n",
-        ("kills", "sync"),
+        "edge_agent/transport/delivery.py",
+        "self._out[key].since = now",
+        "self._receipted[key] = self._out.pop(key).since",
+        ("kills", "storage"),
     ),
     # A frame written to disk.
     "retention": Break(
