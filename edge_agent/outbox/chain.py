@@ -23,7 +23,7 @@ from edge_agent.records import (
 )
 
 # Rows that are merged at a time, for vision counts nothing meanwhile and the watchdog waits half a
-# minute: 20,000 rows of 3.7 kB, 4,096 of them merged, took 8 s of a shared x86 core.
+# minute: 20,000 rows of 3.7 kB, 4,096 of them merged, took 7 s of a shared x86 core.
 _HALVED = 4096
 
 

@@ -36,6 +36,12 @@ from edge_agent.records import (
 )
 
 _PARTS = ("", "-wal", "-shm")
+# The first row that cannot have been published: behind all that left, and so many that wait.
+_UNPUBLISHED = (
+    "SELECT position FROM waiting"
+    " WHERE position > coalesce((SELECT max(position) FROM rows WHERE stage = ?), 0)"
+    " ORDER BY position LIMIT 1 OFFSET ?"
+)
 # Rows in memory while many are written anew; a row is some kilobytes.
 _AT_ONCE = 256
 
@@ -243,10 +249,7 @@ class Outbox:
         waiting = count(self._database)
         if waiting <= self._max_rows:
             return 0
-        found = self._database.execute(
-            "SELECT position FROM waiting ORDER BY position LIMIT 1 OFFSET ?",
-            (self._published,),
-        ).fetchone()
+        found = self._database.execute(_UNPUBLISHED, (Stage.LEFT, self._published)).fetchone()
         halving = Halving(waiting - self._published)
         if found is not None:
             self._rewrite(halving.of(self._taken(found[0])))

@@ -118,22 +118,27 @@ def _tell(proof: Proof) -> None:
 
 
 def _page(proofs: Iterable[Proof], short: bool) -> str:
-    form = "the short form" if short else "the full form"
+    more = " SHORT=1" if short else ""
+    proofs = list(proofs)
+    rows = [row for proof in proofs for row in proof.rows]
+    held = sum(row.met for row in rows)
     lines = [
         "# What is promised, and what was found",
         "",
-        f"Written by `make prove{' SHORT=1' if short else ''}` ({form}).",
+        f"`make prove{more}` wrote this: {held} of {len(rows)} claims hold.",
     ]
     for proof in proofs:
-        lines += ["", f"## {PARTS[proof.name][0]}", ""]
-        lines += [f"`make prove PARTS={proof.name}`, {proof.seconds:.0f} s", ""]
-        lines += ["| check | claim | goal | figure | held |", "|---|---|---|---|---|"]
-        lines += [
-            f"| {row.check} | {row.claim} | {row.goal} | {row.figure} | "
-            f"{'yes' if row.met else '**no**'} |"
-            for row in proof.rows
-        ]
+        command = f"`make prove PARTS={proof.name}{more}`"
+        lines += ["", f"## {PARTS[proof.name][0]} ({proof.seconds:.0f} s)", ""]
+        lines += ["| check | claim | goal | figure | held | command |", "|---|---|---|---|---|---|"]
+        for row in proof.rows:
+            cells = (row.check, row.claim, row.goal, row.figure, "yes" if row.met else "**no**")
+            lines.append("| " + " | ".join([*map(_cell, cells), command]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 if __name__ == "__main__":
