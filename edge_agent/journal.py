@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edge_agent.errors import InputError, StorageDamaged, StorageError
-from edge_agent.outbox import Correction, Outbox, Wreck, set_aside
+from edge_agent.outbox import (
+    Correction,
+    Outbox,
+    Wreck,
+    set_aside,
+    set_aside_before,
+    taken_over,
+)
 from edge_agent.records import Trouble, Window, fold
 
 log = logging.getLogger("shelflight.journal")
@@ -103,8 +110,8 @@ class Journal:
         self._wall = wall
         self._records = records
         self._holding = holding
-        self._since: float | None = None
         self._due: list[Callable[[Outbox], None]] = []
+        self._wrecks: list[Path] = []
         self._held: tuple[Window, ...] = ()
         self._outbox: Outbox | None = None
         self._merged = 0
@@ -158,8 +165,7 @@ class Journal:
 
     def correct(self, by_s: float, bound_s: float) -> None:
         """A time server spoke: time what is held anew, by so many seconds, and let it go."""
-        since = 0.0 if self._since is None else self._since
-        correction = Correction(by_s, bound_s, since)
+        correction = Correction(by_s, bound_s)
         self._held = tuple(correction.of(window) for window in self._held)
         self._release(lambda outbox: outbox.correct(correction))
 
@@ -174,8 +180,6 @@ class Journal:
 
     def write(self, batch: tuple[Window, ...]) -> None:
         """Make a batch durable, with whatever is still held; on trouble hold it too."""
-        if self._since is None and batch:
-            self._since = min(window.start for window in batch)
         self._hold(batch)
         if self._held:
             self._attempt(self._append)
@@ -202,26 +206,28 @@ class Journal:
             action()
         except StorageDamaged as error:
             if self._outbox is not None:
+                self._merged += self._outbox.merged
                 self._outbox.close()
                 self._outbox = None
             aside = set_aside(self._path, int(self._wall()))
             self.resets += 1
             self.boot = new_boot()
             log.error("%s; set aside as %s, counting goes on as boot %s", error, aside, self.boot)
-            self._adopt(aside)
             action()
 
-    def _adopt(self, aside: Path) -> None:
-        """Take over what can still be read of a damaged outbox; counting goes on without it too."""
-        try:
-            self._open()
-            assert self._outbox is not None
-            with Wreck(aside) as wreck:
-                rows = self._outbox.adopt(wreck)
-        except StorageError as error:
-            log.error("%s: nothing of it could be taken over: %s", aside, error)
-        else:
+    def _adopt(self, outbox: Outbox) -> None:
+        """Take over what can still be read of damaged outboxes; counting goes on without it too."""
+        while self._wrecks:
+            aside = self._wrecks[0]
+            try:
+                with Wreck(aside) as wreck:
+                    rows = outbox.adopt(wreck)
+                taken_over(aside)
+            except StorageError as error:
+                log.error("%s: nothing was taken over yet: %s", aside, error)
+                return
             log.warning("%s: %d rows that the sink does not have are taken over", aside, rows)
+            del self._wrecks[0]
 
     def _open(self) -> None:
         if self._outbox is None:
@@ -229,6 +235,7 @@ class Journal:
             self._outbox = Outbox.open(
                 self._path, terms.unit, self.boot, terms.max_rows, terms.k, terms.published
             )
+            self._wrecks = set_aside_before(self._path)
             self._outbox.holding = self._holding or bool(self._due)
             self._outbox.keeping = self._records is not None
 
@@ -236,6 +243,7 @@ class Journal:
         """Do what is due since the storage failed."""
         self._open()
         assert self._outbox is not None
+        self._adopt(self._outbox)
         while self._due:
             self._due[0](self._outbox)
             del self._due[0]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from edge_agent.errors import StorageDamaged
 from edge_agent.outbox import Checkpoint, Entry, Ledger, Stage, read_ledger
 from edge_agent.records import Quality, Window, carrying, digest
 
@@ -22,7 +23,12 @@ _WORDS = {
     "picks": ("pick", "picks"),
     "put_backs": ("put-back", "put-backs"),
 }
-_STAGES = {Stage.LEFT: "received", Stage.WAITING: "waiting or on its way", Stage.HELD: "held"}
+_STAGES = {
+    Stage.LEFT: "received",
+    Stage.WAITING: "waiting or on its way",
+    Stage.HELD: "held until the time is known",
+    Stage.BARRED: "may not leave",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +86,8 @@ def _raw(ledger: Ledger) -> Iterator[str]:
         )
     for row in ledger.entries:
         top = json.dumps({"digest": digest(row.payload), "stage": row.stage.name.lower()})
-        yield f'{top[:-1]}, "payload": {row.payload.decode()}}}'
+        readable = row.payload.startswith(b"{")
+        yield f'{top[:-1]}, "payload": {row.payload.decode() if readable else "null"}}}'
 
 
 def _plain(ledger: Ledger) -> Iterator[str]:
@@ -99,7 +106,12 @@ def _folded(point: Checkpoint) -> str:
 
 
 def _entry(row: Entry) -> Iterator[str]:
-    for window in row.counts.windows:
+    try:
+        windows = row.counts.windows
+    except StorageDamaged:
+        yield f"boot {row.boot} seq {row.seq}: cannot be read any more  [{_STAGES[row.stage]}]"
+        return
+    for window in windows:
         yield f"{_span(window)}  {window.zone}: {_counts(window)}  [{_STAGES[row.stage]}]"
 
 

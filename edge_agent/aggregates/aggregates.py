@@ -127,8 +127,10 @@ class Aggregates:
         Windows that no time server stood for yet are timed by the new epoch altogether; others
         keep theirs up to t.
         """
-        unsure = self.epoch.quality is Quality.UNSYNCED
-        self.epoch = epoch
+        before, self.epoch = self.epoch, epoch
+        if (before.offset_s, before.quality) == (epoch.offset_s, epoch.quality):
+            return  # only its bound is another, for the windows to come
+        unsure = before.quality is Quality.UNSYNCED
         if self._closed_s is None and not self._open:
             return
         self._reach(t)

@@ -7,12 +7,13 @@ Only vision sets a damaged file aside (`set_aside`); the reader notices that the
 reopens it. Each row says the digest of the one before it: that chain is the unit's ledger.
 """
 
+from edge_agent.outbox.asides import set_aside, set_aside_before, taken_over
 from edge_agent.outbox.chain import Entry
 from edge_agent.outbox.database import Stage
 from edge_agent.outbox.ledger import Checkpoint, Ledger, read_ledger
 from edge_agent.outbox.reader import Key, OutboxReader, Row
 from edge_agent.outbox.salvage import Wreck
-from edge_agent.outbox.writer import Correction, Outbox, set_aside
+from edge_agent.outbox.writer import Correction, Outbox
 
 __all__ = [
     "Checkpoint",
@@ -27,4 +28,6 @@ __all__ = [
     "Wreck",
     "read_ledger",
     "set_aside",
+    "set_aside_before",
+    "taken_over",
 ]

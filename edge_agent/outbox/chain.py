@@ -131,9 +131,16 @@ def breaks(entries: Iterable[Entry], before: str | None) -> list[Entry]:
     """
     broken = []
     for row in entries:
-        prev = row.counts.prev
-        # Without any word of one before: made before there was a chain.
-        if prev != before and (prev is not None or row.chained):
+        if not _follows(row, before):
             broken.append(row)
         before = digest(row.payload)
     return broken
+
+
+def _follows(row: Entry, before: str | None) -> bool:
+    try:
+        prev = row.counts.prev
+    except StorageDamaged:
+        return False
+    # Without any word of one before: made before there was a chain.
+    return prev == before or (prev is None and not row.chained)

@@ -36,6 +36,7 @@ class Stage(IntEnum):
     WAITING = 0  # to be sent, or sent and without a receipt
     HELD = 1  # its time may yet be corrected: not to be sent
     LEFT = 2  # the sink has it: an entry of the ledger
+    BARRED = 3  # it may not leave: of another unit, or no message; looked at again by each boot
 
 
 _FIRST = """
@@ -55,14 +56,16 @@ INSERT INTO writer VALUES (1, '', 0, 0);
 PRAGMA user_version=1;
 """
 # Rows stay as entries of the ledger when they have left; the oldest are folded into checkpoints, a
-# line for each. Of the writer: the digest of the newest row, and windows below k as JSON. What
-# waits (0 = Stage.WAITING) is a view: its index is used only where the very condition is asked.
+# line for each. Of the writer: the digest of the newest row, windows below k as JSON, and how many
+# of the oldest rows may have been published. What waits (0 = Stage.WAITING) is a view: its index is
+# used only where the very condition is asked.
 _SECOND = """
 ALTER TABLE rows ADD COLUMN stage INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX rows_waiting ON rows (position) WHERE stage = 0;
 CREATE VIEW waiting AS SELECT * FROM rows WHERE stage = 0;
 ALTER TABLE writer ADD COLUMN head TEXT;
 ALTER TABLE writer ADD COLUMN carried BLOB NOT NULL DEFAULT '[]';
+ALTER TABLE writer ADD COLUMN published INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE checkpoints (
     position INTEGER PRIMARY KEY,
     boot TEXT NOT NULL,

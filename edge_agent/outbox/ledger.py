@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_agent.errors import StorageError
+from edge_agent.errors import StorageDamaged, StorageError
 from edge_agent.outbox.chain import Entry, breaks
 from edge_agent.outbox.database import LAYOUT, Stage, connect, told, unpack
 from edge_agent.records import Window, decode_windows, digest
@@ -17,6 +18,8 @@ from edge_agent.records import Window, decode_windows, digest
 ENTRIES, FOLDED = 10_080, 256
 # Lines of checkpoints; of more than twice of it the older half becomes one.
 _CHECKPOINTS = 512
+# The digest of an entry that cannot be read any more: the chain is cut there, and says so.
+_UNKNOWN = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,14 @@ class Checkpoint:
     """What is left of messages that were folded away.
 
     Args:
-        boot, seq: of the last one.
+        position: of the last one.
+        boot, seq: of the same.
         digest: SHA-256 of its payload: what the next message's ``prev`` says.
         messages: how many there were.
         start, end: of their windows, seconds on the windows' clock.
     """
 
+    position: int
     boot: str
     seq: int
     digest: str
@@ -54,7 +59,11 @@ class Ledger:
 
     def broken(self) -> list[Entry]:
         """Entries whose link to the one before does not hold."""
-        return breaks(self.entries, self.checkpoints[-1].digest if self.checkpoints else None)
+        if not self.checkpoints:
+            return breaks(self.entries, None)
+        last = self.checkpoints[-1]
+        # What waits among messages that were folded away follows one of those.
+        return breaks((row for row in self.entries if row.position > last.position), last.digest)
 
 
 def read_ledger(path: Path) -> Ledger:
@@ -76,7 +85,7 @@ def read_ledger(path: Path) -> Ledger:
             tuple(
                 Checkpoint(*line)
                 for line in database.execute(
-                    "SELECT boot, seq, digest, messages, start, end FROM checkpoints"
+                    "SELECT position, boot, seq, digest, messages, start, end FROM checkpoints"
                     " ORDER BY position"
                 )
             ),
@@ -88,33 +97,50 @@ def read_ledger(path: Path) -> Ledger:
 def fold_old(database: sqlite3.Connection) -> None:
     """Fold the oldest entries that have left into a checkpoint where there are too many.
 
-    Within the caller's transaction; entries behind one that waits are left alone.
+    Within the caller's transaction; what waits among them stays.
     """
     oldest, newest = database.execute(
-        "SELECT (SELECT min(position) FROM rows), (SELECT max(position) FROM rows)"
+        "SELECT min(position), (SELECT max(position) FROM rows) FROM rows WHERE stage = ?",
+        (Stage.LEFT,),
     ).fetchone()
-    # Positions have no gaps, and a span costs no scan.
-    if oldest is None or newest - oldest < ENTRIES + FOLDED:
-        return
-    old = list(_entries(database, FOLDED))
-    if all(row.stage is Stage.LEFT for row in old):
-        _fold(database, old)
+    # Positions have no gaps but where something was folded, and a span costs no scan.
+    if oldest is not None and newest - oldest >= ENTRIES + FOLDED:
+        _fold(database, oldest, oldest + FOLDED - 1)
 
 
-def _fold(database: sqlite3.Connection, old: list[Entry]) -> None:
-    windows = [window for row in old for window in row.counts.windows]
-    last = old[-1]
-    database.execute("DELETE FROM rows WHERE position <= ?", (last.position,))
+def _fold(database: sqlite3.Connection, first: int, last: int) -> None:
+    """Fold what has left of some positions; an entry that is damaged is counted all the same."""
+    old = database.execute(
+        "SELECT position, boot, seq, payload FROM rows"
+        " WHERE stage = ? AND position BETWEEN ? AND ? ORDER BY position",
+        (Stage.LEFT, first, last),
+    ).fetchall()
+    sound = [row for row in map(_readable, old) if row is not None]
+    windows = [window for row in sound for window in row.counts.windows]
+    position, boot, seq, _ = old[-1]
+    end = sound[-1] if sound and sound[-1].position == position else None
     database.execute(
-        "INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "DELETE FROM rows WHERE stage = ? AND position BETWEEN ? AND ?", (Stage.LEFT, first, last)
+    )
+    database.execute(
+        "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
-            last.position, last.boot, last.seq, digest(last.payload), len(old),
-            min(window.start for window in windows), max(window.end for window in windows),
+            position, boot, seq, _UNKNOWN if end is None else digest(end.payload), len(old),
+            min((window.start for window in windows), default=0.0),
+            max((window.end for window in windows), default=0.0),
         ),
     )  # fmt: skip
     lines = [at for (at,) in database.execute("SELECT position FROM checkpoints ORDER BY position")]
     if len(lines) > 2 * _CHECKPOINTS:
         _fold_checkpoints(database, lines[_CHECKPOINTS])
+
+
+def _readable(found: tuple[int, str, int, bytes]) -> Entry | None:
+    position, boot, seq, packed = found
+    with contextlib.suppress(StorageDamaged):
+        row = Entry(position, boot, seq, unpack(packed), Stage.LEFT)
+        return row if row.counts else None
+    return None
 
 
 def _fold_checkpoints(database: sqlite3.Connection, upto: int) -> None:
@@ -128,9 +154,13 @@ def _fold_checkpoints(database: sqlite3.Connection, upto: int) -> None:
     database.execute("DELETE FROM checkpoints WHERE position < ?", (upto,))
 
 
-def _entries(database: sqlite3.Connection, limit: int = -1) -> Iterator[Entry]:
+def _entries(database: sqlite3.Connection) -> Iterator[Entry]:
     found = database.execute(
-        "SELECT position, boot, seq, payload, stage FROM rows ORDER BY position LIMIT ?", (limit,)
+        "SELECT position, boot, seq, payload, stage FROM rows ORDER BY position"
     )
     for position, boot, seq, payload, stage in found:
-        yield Entry(position, boot, seq, unpack(payload), Stage(stage))
+        try:
+            text = unpack(payload)
+        except StorageDamaged:  # told as a cut, by whoever reads on
+            text = payload if isinstance(payload, bytes) else b""
+        yield Entry(position, boot, seq, text, Stage(stage))

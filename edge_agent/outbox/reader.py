@@ -125,7 +125,20 @@ class OutboxReader:
                 database.executemany(
                     _LEAVE, [(Stage.LEFT, key.position, key.boot, key.seq) for key in keys]
                 )
+            # By itself: what has left has left, whatever the old ones are like.
+            with commit(database):
                 fold_old(database)
+
+    def bar(self, key: Key) -> None:
+        """Note that a row may not leave: it stays on the unit, and holds nothing up.
+
+        Raises:
+            StorageFull, StorageError, StorageDamaged: as for `forget`.
+        """
+        with self._open() as database:
+            if database is not None:
+                with commit(database):
+                    database.execute(_LEAVE, (Stage.BARRED, key.position, key.boot, key.seq))
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""

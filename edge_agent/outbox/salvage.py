@@ -29,12 +29,15 @@ class Wreck:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._database: sqlite3.Connection | None = None
+        self._staged = True
 
     def __enter__(self) -> Wreck:
         with contextlib.suppress(sqlite3.Error, OSError):
             _pad(self._path)
             self._database = connect(self._path, mode="rw")
             self._database.execute("PRAGMA query_only=ON")
+            columns = self._database.execute("PRAGMA table_info(rows)").fetchall()
+            self._staged = any(column[1] == "stage" for column in columns)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -43,11 +46,13 @@ class Wreck:
 
     def rows(self) -> Iterator[Entry]:
         """The sound ones without a receipt, oldest first: up to a damaged page, and behind it."""
-        last = 0
+        last, seen = 0, set[tuple[str, int]]()
         for row in self._found(_FORWARD, 0):
             last = row.position
-            yield row
-        behind = list(self._found(_BACKWARD, last))
+            if (row.boot, row.seq) not in seen:  # a damaged index may lead to a page twice
+                seen.add((row.boot, row.seq))
+                yield row
+        behind = [row for row in self._found(_BACKWARD, last) if (row.boot, row.seq) not in seen]
         yield from reversed(behind)
 
     def carried(self) -> tuple[Window, ...]:
@@ -62,6 +67,8 @@ class Wreck:
         if self._database is None:
             return
         with contextlib.suppress(sqlite3.Error):
+            if not self._staged:  # of a release that deleted what had left
+                statement = statement.replace("stage !=", "-1 !=")
             found = self._database.execute(statement, (Stage.LEFT, after))
             for position, boot, seq, payload in found:
                 with contextlib.suppress(StorageDamaged, TypeError):

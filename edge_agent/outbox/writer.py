@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_agent.errors import RecordError, StorageDamaged, StorageError
+from edge_agent.errors import RecordError, StorageDamaged
 from edge_agent.outbox.chain import Entry, Halving, linked
 from edge_agent.outbox.database import (
     Stage,
@@ -35,11 +35,11 @@ from edge_agent.records import (
     release,
 )
 
-_PARTS = ("", "-wal", "-shm")
-# The first row that cannot have been published: behind all that left, and so many that wait.
+# The first row that cannot have been published: behind all that left or may not leave, and behind
+# so many that wait.
 _UNPUBLISHED = (
     "SELECT position FROM waiting"
-    " WHERE position > coalesce((SELECT max(position) FROM rows WHERE stage = ?), 0)"
+    " WHERE position > coalesce((SELECT max(position) FROM rows WHERE stage IN (?, ?)), 0)"
     " ORDER BY position LIMIT 1 OFFSET ?"
 )
 # Rows in memory while many are written anew; a row is some kilobytes.
@@ -53,19 +53,16 @@ class Correction:
     Args:
         by_s: seconds to add to their starts.
         bound_s: how near to the truth they are then, seconds.
-        since: start of this boot's first window as it was told; what is from before stays
-            uncertain.
     """
 
     by_s: float
     bound_s: float
-    since: float
 
-    def of(self, window: Window) -> Window:
-        """The window where it belongs."""
+    def of(self, window: Window, mixed: bool = False) -> Window:
+        """The window where it belongs; one mixed with an earlier boot's stays uncertain."""
         if window.clock is not Quality.UNSYNCED:
             return window
-        if window.start < self.since:
+        if mixed:
             return window.moved(self.by_s, Quality.UNSYNCED, None)
         return window.moved(self.by_s, Quality.SYNCED, self.bound_s)
 
@@ -94,6 +91,9 @@ class Outbox:
         self._boot = boot
         self._max_rows = max_rows
         self._k, self._published = 1, 0
+        # What waited when this boot began, by zone, and windows told that hold some of it.
+        self._inherited: set[str] = set()
+        self._mixed: set[tuple[int, str]] = set()
         self._files = _files(path)
         self._bytes = size(path)
         self.merged = 0
@@ -131,8 +131,9 @@ class Outbox:
                 prepare(database, path)
                 _enter(database, boot)
                 outbox = cls(database, path, unit, boot, max_rows)
-                outbox._k, outbox._published = k, published
+                outbox._k, outbox._published = k, _published(database, published)
                 outbox.carrying = carrying(outbox._carried())
+                outbox._inherited = {window.zone for window in outbox._carried()}
             except BaseException:
                 database.close()
                 raise
@@ -155,8 +156,9 @@ class Outbox:
         """
         with self._writing():
             released = release(self._carried(), windows, self._k)
-            counts = self._insert(released.told) if released.told else None
+            counts = self._insert_all(released.told)
             self._carry(released.waiting)
+            self._inherited &= {window.zone for window in released.waiting}
             merged = 0 if counts is None else self._make_room()
             if merged:
                 counts = self.stored[-1].counts
@@ -171,15 +173,23 @@ class Outbox:
             StorageFull, StorageError, StorageDamaged: as for `append`.
         """
         with self._writing():
-            self._rewrite(
-                replace(row.timed(correction.of), stage=Stage.WAITING)
-                for row in self._taken(self._first_held())
+            self._rewrite(self._timed(row, correction) for row in self._taken(self._first_held()))
+            self._carry(
+                tuple(
+                    correction.of(window, window.zone in self._inherited)
+                    for window in self._carried()
+                )
             )
-            self._carry(tuple(correction.of(window) for window in self._carried()))
         self.holding = False
 
+    def _timed(self, row: Entry, correction: Correction) -> Entry:
+        def of(window: Window) -> Window:
+            return correction.of(window, (row.seq, window.zone) in self._mixed)
+
+        return replace(row.timed(of), stage=Stage.WAITING)
+
     def adopt(self, wreck: Wreck) -> int:
-        """Take over what a damaged outbox still holds, in one commit; this one is new and empty.
+        """Take over what a damaged outbox still holds, in one commit.
 
         Returns:
             How many rows those are.
@@ -188,19 +198,22 @@ class Outbox:
             StorageFull, StorageError, StorageDamaged: as for `append`; nothing was taken over.
         """
         with self._writing():
-            last = None
+            (position,) = self._database.execute(
+                "SELECT coalesce(max(position), 0) FROM rows"
+            ).fetchone()
+            adopted = 0
             for row in wreck.rows():
-                if last is None and (prev := row.counts.prev) is not None:
+                if not position and (prev := row.counts.prev) is not None:
                     _begin_chain(self._database, row, prev)
-                last = replace(row, position=1 if last is None else last.position + 1)
-                self._store(last)
-            if last is not None:
+                position, adopted = position + 1, adopted + 1
+                self._store(replace(row, position=position))
                 self._database.execute(
-                    "UPDATE writer SET base = ?, head = ?", (last.position, digest(last.payload))
+                    "UPDATE writer SET base = ? - seq, head = ?", (position, digest(row.payload))
                 )
-            self._carry(wreck.carried())
+            self._carry((*self._carried(), *wreck.carried()))
             self.carrying = carrying(self._carried())
-        return 0 if last is None else last.position
+            self._inherited = {window.zone for window in self._carried()}
+        return adopted
 
     def let_go(self) -> None:
         """Let the held rows go as they are.
@@ -216,6 +229,21 @@ class Outbox:
         """Let go of the file."""
         self._database.close()
 
+    def _insert_all(self, windows: tuple[Window, ...]) -> Counts | None:
+        """Rows of windows: one, but where those that a smaller k freed come beside a full house."""
+        if not windows:
+            return None
+        try:
+            return self._insert(windows)
+        except RecordError:
+            zones = {window.zone for window in windows}
+            if len(zones) == len(windows):  # not even one of each
+                raise
+        newest = {window.zone: window for window in windows}
+        before = tuple(window for window in windows if newest[window.zone] is not window)
+        self._insert_all(before)
+        return self._insert(tuple(newest.values()))
+
     def _insert(self, windows: tuple[Window, ...]) -> Counts:
         base, last, head = self._database.execute("SELECT base, seq, head FROM writer").fetchone()
         counts = Counts(self._unit, self._boot, last + 1, windows, head or self._link())
@@ -225,6 +253,7 @@ class Outbox:
                 f"{len(windows)} windows make {len(payload)} bytes, one message holds at most "
                 f"{MAX_PAYLOAD_BYTES}: a unit cannot have so many zones"
             )
+        self._mixed |= {(counts.seq, w.zone) for w in windows if w.zone in self._inherited}
         stage = Stage.HELD if self.holding else Stage.WAITING
         self._store(Entry(base + counts.seq, counts.boot, counts.seq, payload, stage))
         self._database.execute("UPDATE writer SET seq = ?, head = ?", (counts.seq, digest(payload)))
@@ -249,7 +278,9 @@ class Outbox:
         waiting = count(self._database)
         if waiting <= self._max_rows:
             return 0
-        found = self._database.execute(_UNPUBLISHED, (Stage.LEFT, self._published)).fetchone()
+        found = self._database.execute(
+            _UNPUBLISHED, (Stage.LEFT, Stage.BARRED, self._published)
+        ).fetchone()
         halving = Halving(waiting - self._published)
         if found is not None:
             self._rewrite(halving.of(self._taken(found[0])))
@@ -325,32 +356,6 @@ class Outbox:
         self._bytes = size(self._path)
 
 
-def set_aside(path: Path, stamp: int) -> Path:
-    """Rename a damaged outbox with its log, so that a new one can be opened at ``path``.
-
-    Args:
-        path: of the outbox, closed by this process.
-        stamp: becomes part of the name: seconds since 1970; counted up where that name is taken.
-
-    Returns:
-        Where the database is now; its ``-wal`` and ``-shm`` lie beside it.
-
-    Raises:
-        StorageError: it cannot be renamed.
-    """
-    while any(Path(f"{path}.damaged-{stamp}{end}").exists() for end in _PARTS):
-        stamp += 1
-    aside = Path(f"{path}.damaged-{stamp}")
-    try:
-        for end in _PARTS:
-            part = Path(f"{path}{end}")
-            if part.exists():
-                part.rename(f"{aside}{end}")
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be set aside: {error.strerror}") from error
-    return aside
-
-
 def _enter(database: sqlite3.Connection, boot: str) -> None:
     """Note whose seq is counted from now on; a boot that is opened again goes on.
 
@@ -360,7 +365,10 @@ def _enter(database: sqlite3.Connection, boot: str) -> None:
         (before,) = database.execute("SELECT boot FROM writer").fetchone()
         if before != boot:
             database.execute("UPDATE writer SET base = base + seq, seq = 0, boot = ?", (boot,))
-            _let_go(database)
+            database.execute(
+                "UPDATE rows SET stage = ? WHERE stage IN (?, ?)",
+                (Stage.WAITING, Stage.HELD, Stage.BARRED),
+            )
 
 
 def _begin_chain(database: sqlite3.Connection, first: Entry, prev: str) -> None:
@@ -371,6 +379,15 @@ def _begin_chain(database: sqlite3.Connection, first: Entry, prev: str) -> None:
         "INSERT INTO checkpoints VALUES (0, ?, ?, ?, 0, ?, ?)",
         (first.boot, first.seq - 1, prev, start, start),
     )
+
+
+def _published(database: sqlite3.Connection, now: int) -> int:
+    """How many of the oldest rows may have been published, by this site file or a former one."""
+    with commit(database):
+        (before,) = database.execute("SELECT published FROM writer").fetchone()
+        most = max(now, before) if count(database) > now else now
+        database.execute("UPDATE writer SET published = ? WHERE published != ?", (most, most))
+    return most
 
 
 def _let_go(database: sqlite3.Connection) -> None:

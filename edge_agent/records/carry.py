@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from edge_agent.records.window import Quality, Window
 
 Windows = tuple[Window, ...]
+# As many as a unit can have; zones of former site files may wait beside.
+_MOST_ZONES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ def release(waiting: Windows, new: Windows, k: int) -> Released:
 
 
 def carrying(waiting: Iterable[Window]) -> tuple[str, ...]:
-    """The zones of which something waits, by name."""
-    return tuple(sorted({window.zone for window in waiting}))
+    """The zones of which something waits, by name; no more of them than a message may tell."""
+    return tuple(sorted({window.zone for window in waiting}))[:_MOST_ZONES]
 
 
 def _by(k: int, window: Window) -> Window:
@@ -62,7 +64,7 @@ def _goes_with(before: Window, window: Window) -> bool:
     recorded = Quality.RECORDING in (before.clock, window.clock)
     if recorded and before.clock is not window.clock:
         return False
-    return (before.zone, before.definitions) == (window.zone, window.definitions)
+    return before.kin == window.kin
 
 
 def _together(before: Window, window: Window) -> Window:

@@ -121,12 +121,14 @@ class Window:
         return self.pass_bys if self.staff is not None else max(self.pass_bys, self.reaches or 0)
 
     def joins(self, other: Window) -> bool:
-        """Whether the two can be told as one: same zone, same rules, same kind of clock."""
-        return (self.zone, self.definitions, self.clock) == (
-            other.zone,
-            other.definitions,
-            other.clock,
-        )
+        """Whether the two can be told as one: same fixture, same rules, same kind of clock."""
+        return self.clock is other.clock and self.kin == other.kin
+
+    @property
+    def kin(self) -> object:
+        """What windows must share to be added up: the zone, as it is furnished, and the rules."""
+        facings = frozenset(facing.name for facing in self.facings or ())
+        return self.zone, self.definitions, self.staff is None, facings
 
     def merge(self, other: Window) -> Window:
         """Both as one window from the first's start to the last's end; every sum is conserved."""

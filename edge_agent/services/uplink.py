@@ -74,11 +74,11 @@ class Uplink:
         """Say goodbye.
 
         Returns:
-            How many of the outbox's first rows the broker will not take.
+            How many of the outbox's first rows the broker will not take, or may not have.
         """
         _, parked = self._courier.left()
         self._courier.stop()
-        return parked
+        return parked + self._courier.barred
 
     def _report(self) -> None:
         now = self._clock.monotonic()

@@ -205,12 +205,15 @@ class Vision:
         if now < self._clock_at:
             return
         self._clock_at = now + CLOCK_S
-        before, epoch = self._anchor.epoch, self._anchor.look()
+        # A window reaches back to before the start.
+        window_s = self._site.privacy.window_s
+        told_s = 0.0 if self._journal.holding else now - self._started + window_s
+        before, epoch = self._anchor.epoch, self._anchor.look(told_s)
         if epoch is not None:
             by_s = epoch.offset_s - before.offset_s
             log.info("the clock is set by a time server: %+.1f s", by_s)
             if before.quality is Quality.UNSYNCED:
-                self._journal.correct(by_s, SYNCED_S)
+                self._journal.correct(by_s, epoch.bound_s or SYNCED_S)
             self._pipeline.set_clock(epoch, self._anchor.now)
         elif self._journal.holding and now - self._started >= HOLD_S:
             log.warning("no time server after %g min: counts leave with the time as it is",

@@ -51,6 +51,7 @@ class Courier:
         garbage: messages to the unit that were no receipts, since start.
         refused: rows that a broker answered not to take, since start.
         withheld: rows and healths that are not what may leave, since start.
+        barred: rows that were left out for good because of that, since start.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Courier:
         self.garbage = 0
         self.refused = 0
         self.withheld = 0
+        self.barred = 0
 
     @property
     def late(self) -> bool:
@@ -298,7 +300,7 @@ class Courier:
         try:
             mid = self._link.publish(row)
         except RecordError as error:
-            self._delivery.withheld(row.key, self._clock.monotonic())
+            self._bar(row.key)
             self._withhold(f"boot {row.key.boot} seq {row.key.seq}", error)
             return True
         self._mids[mid] = row.key
@@ -359,13 +361,24 @@ class Courier:
                 if isinstance(event, Acknowledged) and event.mid == mid:
                     return
 
+    def _bar(self, key: Key) -> None:
+        """Leave a row out for good, or for an hour where that cannot be noted."""
+        self._delivery.withheld(key, self._clock.monotonic())
+        try:
+            self._reader.bar(key)
+        except StorageError as error:
+            self._storage_trouble(error)
+        else:
+            self._delivery.parked.pop(key, None)
+            self.barred += 1
+
     def _withhold(self, what: str, error: RecordError) -> None:
         self.withheld += 1
         if _is_power_of_two(self.withheld):
             log.error(
                 "%s stays on the unit, for it is not what may leave: %s; %d withheld so far, "
-                "tried again in %g min at most",
-                what, error, self.withheld, PARK_S / 60,
+                "looked at again when vision starts",
+                what, error, self.withheld,
             )  # fmt: skip
 
     def _state(self, online: bool) -> State:

@@ -55,11 +55,36 @@ def test_a_time_servers_word_is_believed_once():
     assert anchor.look() is None
 
 
-def test_a_clock_that_lost_its_server_is_believed_on():
+def test_a_clock_that_lost_its_server_is_believed_less_and_less():
     clock = Clock()
     anchor = Anchor(clock)
-    clock.set, clock.off = False, 0.0
+    clock.set = False
     assert anchor.look() is None
+    clock.sleep(7 * 86_400)
+    told = anchor.look()
+    assert (told.offset_s, told.bound_s) == (1.7e9, pytest.approx(61.5, abs=0.1))
+    clock.set = True
+    assert anchor.look() == SET
+
+
+def test_a_clock_that_is_set_by_hand_leaves_nobody_sure():
+    clock = Clock()
+    anchor = Anchor(clock)
+    clock.set, clock.off = False, clock.off + 8 * 3600
+    assert anchor.look() == Epoch(1.7e9, Quality.SYNCED, None)
+    assert anchor.look() is None
+    clock.set = True
+    assert anchor.look() == Epoch(1.7e9 + 8 * 3600, Quality.SYNCED, SYNCED_S)
+
+
+def test_a_bound_is_not_told_anew_for_every_tremble():
+    clock = Clock()
+    anchor = Anchor(clock)
+    clock.off -= 2.05
+    assert anchor.look().bound_s == pytest.approx(3.0, abs=0.1)
+    for tremble in (0.001, -0.001, 0.05, -0.05):
+        clock.off += tremble
+        assert anchor.look() is None
 
 
 @pytest.mark.parametrize(
@@ -73,6 +98,14 @@ def test_a_clock_that_lost_its_server_is_believed_on():
 )
 def test_a_clock_that_was_set_is_followed_forward_and_never_back(step_s, epoch):
     assert believed(SET, 1.7e9 + step_s) == epoch
+
+
+def test_hours_that_left_unsure_are_not_told_again_either():
+    unsure = Epoch(1.7e9, Quality.UNSYNCED, None)
+    assert believed(unsure, 1.7e9 - 60, told_s=900) == Epoch(1.7e9, Quality.SYNCED, 61.0)
+    assert believed(unsure, 1.7e9 - 60, told_s=0) == Epoch(1.7e9 - 60, Quality.SYNCED, SYNCED_S)
+    assert believed(unsure, 1.7e9 - 3600, told_s=900).offset_s == 1.7e9 - 3600
+    assert believed(unsure, 1.7e9 + 60, told_s=900).offset_s == 1.7e9 + 60
 
 
 def test_a_clock_that_comes_back_is_as_good_as_before():

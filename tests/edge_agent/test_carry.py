@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outbox_world import RULES, window
 
-from edge_agent.records import Quality, VisitCounts, carrying, release
+from edge_agent.records import FacingCounts, Quality, VisitCounts, carrying, release
 
 K = 5
 
@@ -88,6 +88,24 @@ def test_what_was_counted_by_other_rules_is_never_added_up():
     other = minute(1, 9, definitions=replace(RULES, stop_s=8))
     windows, waiting = told([(minute(0, 3),), (other,)])
     assert [one.pass_bys for one in windows] == [9]
+    assert [one.pass_bys for one in waiting] == [3]
+
+
+def test_a_floor_that_comes_or_goes_makes_it_another_zone_to_count():
+    hands = window(0, "table", 0, reaches=3)
+    windows, waiting = told([(hands,), (minute(1, 0),)])
+    assert [one.base for one in windows] == [0]
+    assert [one.base for one in waiting] == [3]
+    windows, _ = told([(minute(0, 3),), (window(1, "table", 0, reaches=9),)])
+    assert [one.base for one in windows] == [9]
+
+
+def test_facings_that_were_renamed_are_not_told_in_one_window():
+    def faced(index, name):
+        return minute(index, 3, facings=(FacingCounts(name),))
+
+    windows, waiting = told([(faced(0, "A"),), (faced(1, "B"),), (faced(2, "B"),)])
+    assert [[facing.name for facing in one.facings] for one in windows] == [["B"]]
     assert [one.pass_bys for one in waiting] == [3]
 
 

@@ -13,7 +13,7 @@ from edge_agent.errors import StorageDamaged, StorageError
 from edge_agent.outbox import Correction, Outbox, OutboxReader, Stage, ledger, read_ledger
 from edge_agent.records import Counts, Quality, VisitCounts, decode_counts, digest, encode
 
-CORRECTION = Correction(by_s=3600.0, bound_s=1.0, since=window(0).start)
+CORRECTION = Correction(by_s=3600.0, bound_s=1.0)
 
 
 @pytest.fixture
@@ -121,15 +121,46 @@ def test_checkpoints_become_one_where_there_are_many(path, monkeypatch):
     assert found.broken() == []
 
 
-def test_what_waits_for_its_receipt_is_never_folded(path, monkeypatch):
+def test_what_waits_for_its_receipt_stays_and_holds_no_folding_up(path, monkeypatch):
     monkeypatch.setattr(ledger, "ENTRIES", 4)
     monkeypatch.setattr(ledger, "FOLDED", 2)
     with opened(path) as outbox:
-        for minute in range(30):
+        for minute in range(60):
             outbox.append((window(minute),))
-    with closing(OutboxReader(path)) as reader:
-        reader.forget([row.key for row in reader.rows_after(None, 30)][1:])
-    assert len(read_ledger(path).entries) == 30
+            with closing(OutboxReader(path)) as reader:
+                reader.forget([row.key for row in reader.rows_after(None, 9) if row.key.seq != 3])
+    found = read_ledger(path)
+    assert [row.seq for row in found.entries if row.stage is Stage.WAITING] == [3]
+    assert len(found.entries) < 10
+    assert found.broken() == []
+
+
+def test_a_row_that_may_not_leave_stays_and_is_looked_at_again_by_the_next_boot(path):
+    with opened(path) as outbox, closing(OutboxReader(path)) as reader:
+        for minute in range(3):
+            outbox.append((window(minute),))
+        reader.bar(reader.rows_after(None, 9)[1].key)
+        assert [row.key.seq for row in reader.rows_after(None, 9)] == [1, 3]
+        reader.forget([row.key for row in reader.rows_after(None, 9)])
+        assert reader.head().seq == 3
+    with opened(path, NEXT_BOOT), closing(OutboxReader(path)) as reader:
+        assert [row.key.seq for row in reader.rows_after(None, 9)] == [2]
+
+
+def test_an_entry_that_cannot_be_read_any_more_stops_nothing(path, monkeypatch):
+    monkeypatch.setattr(ledger, "ENTRIES", 10)
+    monkeypatch.setattr(ledger, "FOLDED", 4)
+    with opened(path) as outbox:
+        for minute in range(40):
+            outbox.append((window(minute),))
+            if minute == 5:
+                with closing(sqlite3.connect(path)) as vandal:
+                    vandal.execute("UPDATE rows SET payload = x'00' WHERE seq IN (2, 4)")
+                    vandal.commit()
+            leave(path, 1)
+    found = read_ledger(path)
+    assert len(found.entries) <= 15
+    assert sum(point.messages for point in found.checkpoints) + len(found.entries) == 40
 
 
 def test_an_outbox_of_the_last_release_is_brought_up_and_loses_nothing(path):
@@ -224,15 +255,53 @@ def test_what_waits_is_timed_anew_too(path):
         assert (waits.clock, waits.start) == (Quality.SYNCED, window(60).start)
 
 
-def test_what_another_boot_left_stays_unsure(path):
+@pytest.mark.parametrize("when", [-100, 0, 100])
+def test_what_another_boot_left_stays_unsure(path, when):
     with opened(path, k=5) as outbox:
-        outbox.append((unsure(-100),))
+        outbox.append((unsure(when),))
     with opened(path, NEXT_BOOT, k=5) as outbox:
         outbox.holding = True
         outbox.append((unsure(0, zone="shelf"),))
         outbox.correct(CORRECTION)
     clocks = {one.zone: one.clock for one in read_ledger(path).carried}
     assert clocks == {"table": Quality.UNSYNCED, "shelf": Quality.SYNCED}
+
+
+def test_what_holds_some_of_another_boots_stays_unsure_when_it_is_told(path):
+    with opened(path, k=2) as outbox:
+        outbox.append((unsure(0),))
+    with opened(path, NEXT_BOOT, k=2) as outbox, closing(OutboxReader(path)) as reader:
+        outbox.holding = True
+        outbox.append((unsure(10),))
+        outbox.append((unsure(11),))
+        outbox.append((unsure(12),))
+        outbox.correct(CORRECTION)
+        told = [decode_counts(row.payload).windows[0].clock for row in reader.rows_after(None, 9)]
+    assert told == [Quality.UNSYNCED, Quality.SYNCED]
+
+
+def test_a_smaller_uplink_may_still_have_published_as_many_rows_as_the_one_before(path):
+    with opened(path, max_rows=20, published=10) as outbox:
+        before = [encode(outbox.append((window(minute),))) for minute in range(15)]
+    with opened(path, max_rows=12, published=2) as outbox:
+        outbox.append((window(15),))
+    assert [row.payload for row in read_ledger(path).entries[:10]] == before[:10]
+
+
+def test_windows_of_old_rules_that_a_smaller_k_frees_beside_a_full_house_take_two_rows(path):
+    def house(minute, **known):
+        return tuple(
+            replace(few(minute, 2, **known), zone=f"zone-{i}-{'x' * 50}") for i in range(200)
+        )
+
+    with opened(path, k=5) as outbox:
+        outbox.append(house(0, definitions=replace(RULES, stop_s=8)))
+    with opened(path, NEXT_BOOT, k=1) as outbox:
+        outbox.append(house(1))
+    found = read_ledger(path)
+    assert [row.seq for row in found.entries] == [1, 2]
+    assert sum(w.pass_bys for row in found.entries for w in row.counts.windows) == 800
+    assert found.carried == ()
 
 
 def test_what_another_boot_held_back_goes_as_it_is(path):

@@ -25,7 +25,7 @@ from uplink_world import Mosquitto, Sink, drained, eventually, fill, free_port, 
 from edge_agent import health
 from edge_agent.clock import SystemClock
 from edge_agent.config import Broker, Site
-from edge_agent.outbox import Outbox, OutboxReader, set_aside
+from edge_agent.outbox import Outbox, OutboxReader, Stage, read_ledger, set_aside
 from edge_agent.records import Counts, Health, Quality, Receipt, Trouble, encode
 from edge_agent.services import uplink
 
@@ -292,7 +292,9 @@ def test_a_row_that_is_no_counts_stays_on_the_unit_and_holds_nobody_up(
     assert drained(site(broker.port), state) == 1
     assert sink.rows == by_key(stored)
     assert sink.seen == list(by_key(stored))  # and of the others nothing came
-    assert left(state) == 3
+    assert left(state) == 0
+    stages = [row.stage for row in read_ledger(state / "outbox.db").entries]
+    assert stages == [Stage.LEFT] * 3 + [Stage.BARRED] * 3
     assert "boot 00000000000000bb seq 1 stays on the unit" in caplog.text
 
 
