@@ -40,7 +40,7 @@ check: setup ## all that CI runs: format, lint, types, import contracts, tests w
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 	$(BIN)/python -m pytest
-	$(BIN)/python -m tests.prove --short
+	$(BIN)/python -m tests.prove --short --again
 
 fmt: setup ## format and mend what can be mended
 	$(BIN)/ruff format .
