@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 from outbox_world import BOOT, NEXT_BOOT, UNIT, window
 
+from edge_agent.errors import StorageFull
 from edge_agent.journal import Journal, Terms
 from edge_agent.outbox import Outbox, OutboxReader, Wreck, read_ledger
 from edge_agent.records import VisitCounts
@@ -97,3 +98,35 @@ def test_a_row_that_says_other_than_its_place_is_left_out(path, tmp_path):
         vandal.commit()
     with Wreck(path) as wreck:
         assert len(list(wreck.rows())) == ROWS - 100 - 2
+
+
+def test_what_could_not_be_taken_over_at_once_is_at_the_next_start(path, monkeypatch):
+    spoil(path, leaf(path, 250))
+
+    def full(_outbox, _wreck):
+        raise StorageFull("no room")
+
+    with monkeypatch.context() as tight:
+        tight.setattr(Outbox, "adopt", full)
+        assert [row.key.boot for row in counted_on(path)] != []
+    with Journal(path, Terms(UNIT, 10_000, k=5), lambda: 8.0) as journal:
+        journal.write((window(ROWS + 2, pass_bys=9, staff=VisitCounts()),))
+    with closing(OutboxReader(path)) as reader:
+        found = reader.rows_after(None, 10_000)
+    old = [row.key.seq for row in found if row.key.boot == BOOT]
+    assert len(old) >= 0.8 * (ROWS - 100)
+    with Journal(path, Terms(UNIT, 10_000, k=5), lambda: 9.0) as journal:
+        journal.write((window(ROWS + 3, pass_bys=9, staff=VisitCounts()),))
+    with closing(OutboxReader(path)) as reader:
+        again = [row.key.seq for row in reader.rows_after(None, 10_000) if row.key.boot == BOOT]
+    assert again == old, "and once only"
+
+
+def test_an_outbox_of_the_last_release_is_salvaged_too(path, tmp_path):
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            "DELETE FROM rows WHERE stage = 2; DROP VIEW waiting; DROP INDEX rows_waiting;"
+            "ALTER TABLE rows DROP COLUMN stage"
+        )
+    with Wreck(path) as wreck:
+        assert len(list(wreck.rows())) == ROWS - 100
