@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.errors import StorageDamaged, StorageError
@@ -20,6 +20,11 @@ ENTRIES, FOLDED = 10_080, 256
 _CHECKPOINTS = 512
 # The digest of an entry that cannot be read any more: the chain is cut there, and says so.
 _UNKNOWN = "0" * 64
+_LEFT = (
+    "SELECT position, boot, seq, payload FROM rows"
+    " WHERE stage = ? AND position BETWEEN ? AND ? ORDER BY position"
+)
+_FORGET = "DELETE FROM rows WHERE stage = ? AND position BETWEEN ? AND ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +115,17 @@ def fold_old(database: sqlite3.Connection) -> None:
 
 def _fold(database: sqlite3.Connection, first: int, last: int) -> None:
     """Fold what has left of some positions; an entry that is damaged is counted all the same."""
-    old = database.execute(
-        "SELECT position, boot, seq, payload FROM rows"
-        " WHERE stage = ? AND position BETWEEN ? AND ? ORDER BY position",
-        (Stage.LEFT, first, last),
-    ).fetchall()
-    sound = [row for row in map(_readable, old) if row is not None]
-    windows = [window for row in sound for window in row.counts.windows]
-    position, boot, seq, _ = old[-1]
-    end = sound[-1] if sound and sound[-1].position == position else None
-    database.execute(
-        "DELETE FROM rows WHERE stage = ? AND position BETWEEN ? AND ?", (Stage.LEFT, first, last)
-    )
+    span = (Stage.LEFT, first, last)
+    point = Checkpoint(0, "", 0, _UNKNOWN, 0, float("inf"), 0.0)
+    # One at a time: hundreds of rows in memory at once would be what a process never gives back.
+    for found in database.execute(_LEFT, span):
+        point = _with(point, found)
+    database.execute(_FORGET, span)
     database.execute(
         "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
-            position, boot, seq, _UNKNOWN if end is None else digest(end.payload), len(old),
-            min((window.start for window in windows), default=0.0),
-            max((window.end for window in windows), default=0.0),
+            point.position, point.boot, point.seq, point.digest, point.messages,
+            min(point.start, point.end), point.end,
         ),
     )  # fmt: skip
     lines = [at for (at,) in database.execute("SELECT position FROM checkpoints ORDER BY position")]
@@ -135,12 +133,22 @@ def _fold(database: sqlite3.Connection, first: int, last: int) -> None:
         _fold_checkpoints(database, lines[_CHECKPOINTS])
 
 
-def _readable(found: tuple[int, str, int, bytes]) -> Entry | None:
+def _with(point: Checkpoint, found: tuple[int, str, int, bytes]) -> Checkpoint:
+    """One more message in a checkpoint."""
     position, boot, seq, packed = found
+    more = replace(
+        point, position=position, boot=boot, seq=seq, digest=_UNKNOWN, messages=point.messages + 1
+    )
     with contextlib.suppress(StorageDamaged):
         row = Entry(position, boot, seq, unpack(packed), Stage.LEFT)
-        return row if row.counts else None
-    return None
+        windows = row.counts.windows
+        return replace(
+            more,
+            digest=digest(row.payload),
+            start=min(point.start, *(window.start for window in windows)),
+            end=max(point.end, *(window.end for window in windows)),
+        )
+    return more
 
 
 def _fold_checkpoints(database: sqlite3.Connection, upto: int) -> None:

@@ -38,10 +38,10 @@ _NARROW = 4
 # In the short form, in all: less than two pictures a second, or a hundred bytes a recorded frame.
 _KB_SHORT = {"recorded": 2000.0, "models": 10_000.0}
 _BLOCKS = 24
-# Far shorter than a unit's: what a process keeps of each row shows thirty times as much, and what
-# SQLite keeps of the first two thousand (its page cache, in a process of its own +1.4 MB, then none
-# for ten thousand more) is there before the measurement begins.
-_WINDOW_S = 2.0
+# Of the recording far shorter than a unit's: what a process keeps of each row shows thirty times as
+# much, and what SQLite keeps of the first two thousand (its page cache, in a process of its own
+# +1.4 MB, then none for ten thousand more) is there before the measurement begins.
+_WINDOW_S = {"recorded": 2.0, "models": 60.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _run(folder: Path, half: _Half, eye: dict[str, object], **more: object) -> _
     """Start everything, look at it for the time it runs, end everything."""
     port = _free_port()
     site = {
-        "privacy": {"k": 1, "window_s": _WINDOW_S},
+        "privacy": {"k": 1, "window_s": _WINDOW_S[half.name]},
         "uplink": {"broker": f"mqtt://127.0.0.1:{port}", "protocol": 5},
         **more,
     }
