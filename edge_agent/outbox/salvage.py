@@ -15,6 +15,8 @@ from edge_agent.records import Window, decode_counts, decode_windows
 _ROWS = "SELECT position, boot, seq, payload FROM rows WHERE stage != ? AND position > ?"
 _FORWARD, _BACKWARD = f"{_ROWS} ORDER BY position", f"{_ROWS} ORDER BY position DESC"
 
+# A file of a release that deleted what had left, as if all of its rows were staged.
+_AS_IF = "CREATE TEMP VIEW rows AS SELECT *, 0 AS stage FROM main.rows"
 # A header that asks for more is damaged itself.
 _MOST_BYTES = 1 << 30
 
@@ -29,15 +31,15 @@ class Wreck:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._database: sqlite3.Connection | None = None
-        self._staged = True
 
     def __enter__(self) -> Wreck:
         with contextlib.suppress(sqlite3.Error, OSError):
             _pad(self._path)
             self._database = connect(self._path, mode="rw")
-            self._database.execute("PRAGMA query_only=ON")
             columns = self._database.execute("PRAGMA table_info(rows)").fetchall()
-            self._staged = any(column[1] == "stage" for column in columns)
+            if columns and all(column[1] != "stage" for column in columns):
+                self._database.execute(_AS_IF)
+            self._database.execute("PRAGMA query_only=ON")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,8 +69,6 @@ class Wreck:
         if self._database is None:
             return
         with contextlib.suppress(sqlite3.Error):
-            if not self._staged:  # of a release that deleted what had left
-                statement = statement.replace("stage !=", "-1 !=")
             found = self._database.execute(statement, (Stage.LEFT, after))
             for position, boot, seq, payload in found:
                 with contextlib.suppress(StorageDamaged, TypeError):

@@ -83,22 +83,30 @@ class Outbox:
     """
 
     def __init__(
-        self, database: sqlite3.Connection, path: Path, unit: str, boot: str, max_rows: int
+        self,
+        database: sqlite3.Connection,
+        path: Path,
+        unit: str,
+        boot: str,
+        max_rows: int,
+        k: int,
+        published: int,
     ) -> None:
         self._database = database
         self._path = path
         self._unit = unit
         self._boot = boot
         self._max_rows = max_rows
-        self._k, self._published = 1, 0
+        self._k, self._published = k, published
+        carried = self._carried()
         # What waited when this boot began, by zone, and windows told that hold some of it.
-        self._inherited: set[str] = set()
+        self._inherited = {window.zone for window in carried}
         self._mixed: set[tuple[int, str]] = set()
         self._files = _files(path)
         self._bytes = size(path)
         self.merged = 0
         self.holding = False
-        self.carrying: tuple[str, ...] = ()
+        self.carrying = carrying(carried)
         self.keeping = False
         self.stored: list[Entry] = []
 
@@ -130,14 +138,11 @@ class Outbox:
             try:
                 prepare(database, path)
                 _enter(database, boot)
-                outbox = cls(database, path, unit, boot, max_rows)
-                outbox._k, outbox._published = k, _published(database, published)
-                outbox.carrying = carrying(outbox._carried())
-                outbox._inherited = {window.zone for window in outbox._carried()}
+                most = _published(database, published)
+                return cls(database, path, unit, boot, max_rows, k, most)
             except BaseException:
                 database.close()
                 raise
-            return outbox
 
     def append(self, windows: tuple[Window, ...]) -> Counts | None:
         """Store windows in one commit, durable when this returns.
